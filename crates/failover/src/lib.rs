@@ -1,0 +1,1 @@
+//! A tower layer that answers: where else can this Claude call run?

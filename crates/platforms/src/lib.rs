@@ -1,0 +1,1 @@
+//! Where Claude runs: the Anthropic API and compatible endpoints as tower services.

@@ -1,0 +1,1 @@
+//! Exact prices of Claude: usage in, integer pico-dollars out.

@@ -1,0 +1,1 @@
+//! A tower layer that answers: is this Claude call worth trying again here?

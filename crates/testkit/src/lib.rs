@@ -1,0 +1,1 @@
+//! A scriptable fake Claude, service probes and scripted bodies for tests.

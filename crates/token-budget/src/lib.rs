@@ -1,0 +1,1 @@
+//! A tower layer that answers: may this tenant spend these Claude tokens?

@@ -1,0 +1,1 @@
+//! A tower layer that answers: what did this call to Claude cost, and who pays?
