@@ -1,0 +1,281 @@
+//! Reads what an answer says of itself, as it passes: a stream's events, or a plain body's
+//! few fields.
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::response;
+use serde::Deserialize;
+
+use crate::json_skimmer::JsonSkimmer;
+use crate::json_text::JsonText;
+use crate::sse_scanner::{SseEvent, SseEventKind, SseScanner};
+use crate::usage_cell::{End, Metered, UsageCell};
+use crate::usage_json::LenientUsage;
+use crate::{Failure, Text, Usage};
+
+/// Reads one answer into its cell. Dropped before the end, it says so.
+#[derive(Debug)]
+pub(crate) struct AnswerReader {
+    cell: UsageCell,
+    form: Form,
+    /// Content that has passed since the cell was last written.
+    unsaid: Unsaid,
+    is_success: bool,
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Form {
+    Stream(SseScanner),
+    Json(JsonSkimmer),
+    /// Of no form that is read: another type, or compressed.
+    Opaque,
+}
+
+#[derive(Debug, Default)]
+struct Unsaid {
+    deltas: u64,
+    bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct MessageStart<'a> {
+    #[serde(borrow)]
+    message: Message<'a>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    model: Option<JsonText<'a>>,
+    #[serde(default)]
+    usage: Option<LenientUsage>,
+}
+
+#[derive(Deserialize)]
+struct MessageDelta<'a> {
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(default)]
+    usage: Option<LenientUsage>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    stop_reason: Option<JsonText<'a>>,
+}
+
+#[derive(Deserialize)]
+struct BlockStart<'a> {
+    #[serde(borrow)]
+    content_block: Block<'a>,
+}
+
+#[derive(Deserialize)]
+struct Block<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: JsonText<'a>,
+}
+
+// === impl AnswerReader ===
+
+impl AnswerReader {
+    pub(crate) fn new(head: &response::Parts, cell: UsageCell) -> Self {
+        let is_plain = head
+            .headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let form = match head.headers.get(CONTENT_TYPE) {
+            Some(kind) if is_plain && is_event_stream(kind.as_bytes()) => {
+                Form::Stream(SseScanner::new())
+            }
+            Some(kind) if is_plain && kind.as_bytes().starts_with(b"application/json") => {
+                Form::Json(JsonSkimmer::default())
+            }
+            _ => Form::Opaque,
+        };
+        Self {
+            cell,
+            form,
+            unsaid: Unsaid::default(),
+            is_success: head.status.is_success(),
+            ended: false,
+        }
+    }
+
+    pub(crate) fn read(&mut self, chunk: &Bytes) {
+        let (cell, unsaid) = (&self.cell, &mut self.unsaid);
+        match &mut self.form {
+            Form::Stream(scanner) => scanner.push(chunk, |event| read_event(cell, unsaid, event)),
+            Form::Json(skimmer) => skimmer.push(chunk, is_read, |key, value| {
+                cell.write(|metered| read_field(metered, key, value));
+            }),
+            Form::Opaque => {}
+        }
+    }
+
+    /// The body came to its end.
+    pub(crate) fn finish(&mut self) {
+        let (cell, unsaid) = (&self.cell, &mut self.unsaid);
+        let end = match &mut self.form {
+            Form::Stream(scanner) => {
+                scanner.finish(|event| read_event(cell, unsaid, event));
+                // Whatever says it was complete has said so already.
+                End::Truncated
+            }
+            _ if self.is_success => End::Complete,
+            _ => End::Errored,
+        };
+        self.end(end);
+    }
+
+    /// The body broke.
+    pub(crate) fn fail(&mut self) {
+        self.end(End::Truncated);
+    }
+
+    fn end(&mut self, end: End) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let unsaid = std::mem::take(&mut self.unsaid);
+        self.cell.write(|metered| {
+            unsaid.say(metered);
+            metered.finish(end);
+        });
+    }
+}
+
+impl Drop for AnswerReader {
+    fn drop(&mut self) {
+        self.end(End::Dropped);
+    }
+}
+
+// === impl Unsaid ===
+
+impl Unsaid {
+    fn say(self, metered: &mut Metered) {
+        metered.deltas += self.deltas;
+        metered.delta_bytes += self.bytes;
+    }
+}
+
+/// Whether a content type is that of server-sent events.
+pub(crate) fn is_event_stream(content_type: &[u8]) -> bool {
+    content_type
+        .get(..17)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+fn read_event(cell: &UsageCell, unsaid: &mut Unsaid, event: SseEvent<'_>) {
+    match event.kind {
+        SseEventKind::ContentBlockDelta => {
+            let is_first = unsaid.deltas == 0;
+            unsaid.deltas += 1;
+            unsaid.bytes += event.length;
+            if is_first {
+                cell.write(|metered| metered.has_content = true);
+            }
+        }
+        SseEventKind::ContentBlockStart if !begins_empty(event.data) => {
+            unsaid.deltas += 1;
+            unsaid.bytes += event.length;
+            cell.write(|metered| metered.has_content = true);
+        }
+        SseEventKind::MessageStart => {
+            if let Ok(start) = serde_json::from_slice::<MessageStart<'_>>(event.data) {
+                cell.write(|metered| {
+                    metered.model = start.message.model.as_deref().map(Text::from);
+                    replace(&mut metered.usage, start.message.usage);
+                });
+            }
+        }
+        SseEventKind::MessageDelta => {
+            if let Ok(delta) = serde_json::from_slice::<MessageDelta<'_>>(event.data) {
+                cell.write(|metered| {
+                    if let Some(reason) = delta.delta.and_then(|delta| delta.stop_reason) {
+                        metered.stop_reason = Some(word(&reason));
+                    }
+                    replace(&mut metered.usage, delta.usage);
+                });
+            }
+        }
+        SseEventKind::MessageStop => cell.write(|metered| metered.finish(End::Complete)),
+        SseEventKind::Error => {
+            let failure = Failure::from_event(event.data);
+            cell.write(|metered| {
+                metered.error_type = failure.error_type;
+                metered.failure = Some(failure.kind);
+                metered.finish(End::Errored);
+            });
+        }
+        _ => {}
+    }
+}
+
+fn replace(usage: &mut Usage, later: Option<LenientUsage>) {
+    if let Some(later) = later.and_then(|later| later.0) {
+        usage.replace(later);
+    }
+}
+
+/// Whether a block begins without content; others arrive whole in their start.
+fn begins_empty(data: &[u8]) -> bool {
+    serde_json::from_slice::<BlockStart<'_>>(data).is_ok_and(|start| {
+        matches!(
+            &*start.content_block.kind,
+            "text" | "thinking" | "tool_use" | "server_tool_use" | "mcp_tool_use"
+        )
+    })
+}
+
+/// The fields of a message, or of an error, that are read.
+fn is_read(key: &[u8]) -> bool {
+    matches!(key, b"model" | b"stop_reason" | b"usage" | b"error")
+}
+
+fn read_field(metered: &mut Metered, key: &[u8], value: &[u8]) {
+    #[derive(Deserialize)]
+    struct ErrorObject<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: JsonText<'a>,
+    }
+    match key {
+        b"usage" => {
+            if let Some(usage) = Usage::from_json(value) {
+                metered.usage = usage;
+                metered.has_content = true;
+            }
+        }
+        b"error" => {
+            if let Ok(error) = serde_json::from_slice::<ErrorObject<'_>>(value) {
+                metered.error_type = Some(word(&error.kind));
+            }
+        }
+        _ => {
+            let Ok(text) = serde_json::from_slice::<JsonText<'_>>(value) else {
+                return;
+            };
+            let slot = match key {
+                b"model" => &mut metered.model,
+                _ => &mut metered.stop_reason,
+            };
+            *slot = Some(word(&text));
+        }
+    }
+}
+
+/// Text, without an allocation for the words nearly every answer holds.
+fn word(text: &str) -> Text {
+    match text {
+        "end_turn" => Text::from_static("end_turn"),
+        "max_tokens" => Text::from_static("max_tokens"),
+        "stop_sequence" => Text::from_static("stop_sequence"),
+        "tool_use" => Text::from_static("tool_use"),
+        "refusal" => Text::from_static("refusal"),
+        other => Text::from(other),
+    }
+}

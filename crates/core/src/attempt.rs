@@ -1,0 +1,132 @@
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::{FailureKind, Target, UsageCell};
+
+/// One try of a call at one target, as it will stand in the record.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Where it went, if a target was named.
+    pub target: Option<Target>,
+    /// When it began.
+    pub started: Instant,
+    /// Why it was made; `None` for the first.
+    pub reason: Option<FailureKind>,
+    /// The status of the answer; `None` as long as there is none.
+    pub status: Option<u16>,
+    /// How it failed; `None` while it runs or if it did not.
+    pub failure: Option<FailureKind>,
+    /// Its usage, once its answer is tapped.
+    pub usage: Option<UsageCell>,
+    /// Whether its answer is the one the caller gets.
+    pub is_final: bool,
+}
+
+/// The attempts of one call, in order. Part of its [`Call`](crate::Call).
+///
+/// Whoever asks the inner service writes here: Retry each of its tries; Failover a target
+/// that nobody inside it wrote about. A log that stays empty means one attempt.
+#[derive(Default)]
+pub struct AttemptLog(Mutex<Attempts>);
+
+/// The first attempt is nearly always the only one, so it needs no allocation.
+#[derive(Default)]
+struct Attempts {
+    first: Option<Attempt>,
+    rest: Vec<Attempt>,
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    /// An attempt that begins now, at `started`.
+    #[must_use]
+    pub const fn new(
+        target: Option<Target>,
+        started: Instant,
+        reason: Option<FailureKind>,
+    ) -> Self {
+        Self {
+            target,
+            started,
+            reason,
+            status: None,
+            failure: None,
+            usage: None,
+            is_final: false,
+        }
+    }
+}
+
+// === impl AttemptLog ===
+
+impl AttemptLog {
+    /// Writes an attempt down; its number, counted from 0, is the answer.
+    pub fn begin(&self, attempt: Attempt) -> usize {
+        self.with(|attempts| {
+            if attempts.first.is_none() {
+                attempts.first = Some(attempt);
+                return 0;
+            }
+            attempts.rest.push(attempt);
+            attempts.rest.len()
+        })
+    }
+
+    /// Changes an attempt; nothing happens if there is none of that number.
+    pub fn update(&self, number: usize, change: impl FnOnce(&mut Attempt)) {
+        self.with(|attempts| {
+            let attempt = match number.checked_sub(1) {
+                None => attempts.first.as_mut(),
+                Some(index) => attempts.rest.get_mut(index),
+            };
+            if let Some(attempt) = attempt {
+                change(attempt);
+            }
+        });
+    }
+
+    /// Looks at each attempt in order.
+    pub fn for_each(&self, mut look: impl FnMut(&Attempt)) {
+        self.with(|attempts| {
+            attempts
+                .first
+                .iter()
+                .chain(&attempts.rest)
+                .for_each(&mut look);
+        });
+    }
+
+    /// Looks at the last attempt.
+    pub fn last<R>(&self, look: impl FnOnce(&Attempt) -> R) -> Option<R> {
+        self.with(|attempts| attempts.rest.last().or(attempts.first.as_ref()).map(look))
+    }
+
+    /// How many attempts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.with(|attempts| usize::from(attempts.first.is_some()) + attempts.rest.len())
+    }
+
+    /// Whether nobody wrote anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn with<R>(&self, look: impl FnOnce(&mut Attempts) -> R) -> R {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for AttemptLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        self.for_each(|attempt| {
+            list.entry(attempt);
+        });
+        list.finish()
+    }
+}

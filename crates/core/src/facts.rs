@@ -1,0 +1,261 @@
+//! Reads the facts of a request from its JSON body: one borrowed pass, nothing copied.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::attribution::Attribution;
+use crate::json_text::JsonText;
+use crate::{Endpoint, Refusal, RefusalKind, Text};
+
+/// What a request body says, as far as any layer asks.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) model: Option<Text>,
+    pub(crate) max_tokens: Option<u64>,
+    pub(crate) stream: bool,
+    pub(crate) user: Option<Text>,
+    /// Where the JSON values stand in the body.
+    pub(crate) places: Places,
+}
+
+/// Byte ranges of raw JSON values in a body; empty where absent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) model: Range<usize>,
+    pub(crate) system: Range<usize>,
+    pub(crate) messages: Range<usize>,
+    pub(crate) tools: Range<usize>,
+}
+
+/// Every field as raw JSON, so that a wrong type can be blamed on its field by name, and so
+/// that nothing below the top level is looked at.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    max_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
+    #[serde(borrow)]
+    messages: Option<&'a RawValue>,
+    #[serde(borrow)]
+    system: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    user_id: Option<JsonText<'a>>,
+}
+
+// === impl Facts ===
+
+impl Facts {
+    /// Reads the body of a call to `endpoint`. What could be read before a mistake was met
+    /// comes with the refusal, for the record.
+    pub(crate) fn read(endpoint: Endpoint, buffer: &Bytes) -> (Self, Result<(), Refusal>) {
+        let mut facts = Self::default();
+        let body: Body<'_> = match serde_json::from_slice(buffer) {
+            Ok(body) => body,
+            Err(error) => return (facts, Err(malformed(&error))),
+        };
+        let result = facts.take(endpoint, &body, buffer);
+        (facts, result)
+    }
+
+    fn take(&mut self, endpoint: Endpoint, body: &Body<'_>, buffer: &Bytes) -> Result<(), Refusal> {
+        let place = |raw: Option<&RawValue>| raw.map_or(0..0, |raw| place(buffer, raw.get()));
+        self.places = Places {
+            model: place(body.model),
+            system: place(body.system),
+            messages: place(body.messages),
+            tools: place(body.tools),
+        };
+        self.user = body.metadata.and_then(|raw| {
+            let metadata: Metadata<'_> = serde_json::from_str(raw.get()).ok()?;
+            let user = metadata.user_id?;
+            Attribution::is_value(&user).then(|| Text::share(buffer, &user))
+        });
+        let model: JsonText<'_> = required(body.model, "model", "a string")?;
+        if model.is_empty() {
+            return Err(invalid("model", "must not be empty"));
+        }
+        self.model = Some(Text::share(buffer, &model));
+        if let Some(raw) = body.stream {
+            self.stream = typed(raw, "stream", "a boolean")?;
+        }
+        self.max_tokens = match (body.max_tokens, endpoint) {
+            (None, Endpoint::Messages) => return Err(missing("max_tokens")),
+            (None, _) => None,
+            (Some(raw), _) => Some(typed(raw, "max_tokens", "a non-negative integer")?),
+        };
+        match body.messages {
+            None => Err(missing("messages")),
+            Some(raw) if raw.get().starts_with('[') => Ok(()),
+            Some(_) => Err(invalid("messages", "must be an array")),
+        }
+    }
+}
+
+/// Where a slice of the buffer stands in it.
+fn place(buffer: &Bytes, part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - buffer.as_ptr() as usize;
+    start..start + part.len()
+}
+
+fn required<'a, T: Deserialize<'a>>(
+    raw: Option<&'a RawValue>,
+    field: &'static str,
+    expected: &'static str,
+) -> Result<T, Refusal> {
+    typed(raw.ok_or_else(|| missing(field))?, field, expected)
+}
+
+fn typed<'a, T: Deserialize<'a>>(
+    raw: &'a RawValue,
+    field: &'static str,
+    expected: &'static str,
+) -> Result<T, Refusal> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| invalid(field, &format!("must be {expected}")).cause(error))
+}
+
+fn missing(field: &'static str) -> Refusal {
+    invalid(field, "Field required")
+}
+
+fn invalid(field: &'static str, what: &str) -> Refusal {
+    Refusal::new(RefusalKind::Invalid, format!("{field}: {what}"))
+}
+
+/// Not JSON, not an object, or a field twice; serde's text names the field and the place,
+/// never the content.
+fn malformed(error: &serde_json::Error) -> Refusal {
+    let text = error.to_string();
+    let message = if let Some(rest) = text.strip_prefix("duplicate field `") {
+        let field = rest.split('`').next().unwrap_or_default();
+        format!("{field}: must not be given twice")
+    } else if error.is_data() {
+        "the request body must be a JSON object".to_owned()
+    } else {
+        format!(
+            "the request body is not valid JSON (line {} column {})",
+            error.line(),
+            error.column()
+        )
+    };
+    Refusal::new(RefusalKind::Invalid, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> (Facts, Result<(), String>) {
+        let buffer = Bytes::copy_from_slice(json.as_bytes());
+        let (facts, result) = Facts::read(Endpoint::Messages, &buffer);
+        (
+            facts,
+            result.map_err(|refusal| refusal.message().to_owned()),
+        )
+    }
+
+    #[test]
+    fn reads_what_layers_ask_for() {
+        let (facts, result) = read(
+            r#"{"model":"claude-opus-5-5","max_tokens":0,"stream":true,"system":"be kind",
+            "messages":[{"role":"user","content":"hi"}],"metadata":{"user_id":"ann"},"future":{"a":[1]}}"#,
+        );
+        result.unwrap();
+        assert_eq!(facts.model.as_deref(), Some("claude-opus-5-5"));
+        assert_eq!(facts.max_tokens, Some(0), "legal: warms the cache");
+        assert!(facts.stream);
+        assert_eq!(facts.user.as_deref(), Some("ann"));
+        assert_eq!(facts.places.system.len(), "\"be kind\"".len());
+        assert!(facts.places.tools.is_empty());
+    }
+
+    #[test]
+    fn a_model_in_escapes_is_the_model_it_spells() {
+        let (facts, result) = read(r#"{"model":"claude\u002dx","max_tokens":1,"messages":[]}"#);
+        result.unwrap();
+        assert_eq!(facts.model.as_deref(), Some("claude-x"));
+    }
+
+    #[test]
+    fn names_the_field_that_is_missing_or_mistyped() {
+        for (json, message) in [
+            ("{}", "model: Field required"),
+            (r#"{"model":null}"#, "model: Field required"),
+            (r#"{"model":3}"#, "model: must be a string"),
+            (r#"{"model":""}"#, "model: must not be empty"),
+            (r#"{"model":"m"}"#, "max_tokens: Field required"),
+            (
+                r#"{"model":"m","max_tokens":"9"}"#,
+                "max_tokens: must be a non-negative integer",
+            ),
+            (
+                r#"{"model":"m","max_tokens":-1,"messages":[]}"#,
+                "max_tokens: must be a non-negative integer",
+            ),
+            (
+                r#"{"model":"m","max_tokens":1}"#,
+                "messages: Field required",
+            ),
+            (
+                r#"{"model":"m","max_tokens":1,"messages":{}}"#,
+                "messages: must be an array",
+            ),
+            (
+                r#"{"model":"m","stream":1,"max_tokens":1,"messages":[]}"#,
+                "stream: must be a boolean",
+            ),
+            (
+                r#"{"model":"m","model":"n","max_tokens":1,"messages":[]}"#,
+                "model: must not be given twice",
+            ),
+            (
+                r#"{"stream":true,"stream":false,"model":"m"}"#,
+                "stream: must not be given twice",
+            ),
+            ("[]", "the request body must be a JSON object"),
+            ("3", "the request body must be a JSON object"),
+        ] {
+            assert_eq!(read(json).1.unwrap_err(), message, "{json}");
+        }
+        for json in ["", "{", "{\"a\":}", "{}x", "\u{feff}{}", "nul"] {
+            let message = read(json).1.unwrap_err();
+            assert!(message.contains("not valid JSON"), "{json}: {message}");
+        }
+    }
+
+    #[test]
+    fn keeps_the_model_for_the_record_when_a_later_field_is_wrong() {
+        assert_eq!(read(r#"{"model":"m"}"#).0.model.as_deref(), Some("m"));
+    }
+
+    #[test]
+    fn deep_nesting_is_skipped_without_recursion() {
+        let deep = format!(
+            r#"{{"model":"m","max_tokens":1,"messages":{}{}}}"#,
+            "[".repeat(200_000),
+            "]".repeat(200_000)
+        );
+        read(&deep).1.unwrap();
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_never_panic() {
+        let buffer = Bytes::from_static(b"{\"model\":\"\xff\",\"max_tokens\":1,\"messages\":[]}");
+        let (_, result) = Facts::read(Endpoint::Messages, &buffer);
+        assert!(result.is_err());
+    }
+}

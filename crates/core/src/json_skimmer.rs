@@ -1,0 +1,202 @@
+use memchr::memchr2;
+
+/// Finds a few top-level fields of a JSON object as it passes, chunk by chunk.
+///
+/// It keeps nothing but the values it looks for, up to [`JsonSkimmer::LARGEST`] bytes each, so
+/// an answer of any size is read in the same little memory. It does not check the JSON: what
+/// it finds is parsed by whoever asked.
+#[derive(Debug, Default)]
+pub(crate) struct JsonSkimmer {
+    depth: u32,
+    string: Option<Escape>,
+    at: At,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    is_kept: bool,
+}
+
+/// Whether the last character of a string was a backslash that escapes the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escape {
+    No,
+    Yes,
+}
+
+/// Where in the top-level object it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    #[default]
+    Key,
+    Value,
+}
+
+// === impl JsonSkimmer ===
+
+impl JsonSkimmer {
+    /// The largest value that is kept; a larger one counts as absent.
+    const LARGEST: usize = 256 * 1024;
+
+    /// Takes the next chunk; reports each value whose key `wants` wants, once it is whole.
+    pub(crate) fn push(
+        &mut self,
+        chunk: &[u8],
+        wants: impl Fn(&[u8]) -> bool,
+        mut report: impl FnMut(&[u8], &[u8]),
+    ) {
+        let mut rest = chunk;
+        while let Some((&byte, after)) = rest.split_first() {
+            if let Some(escape) = self.string {
+                rest = self.in_string(escape, rest);
+                continue;
+            }
+            match byte {
+                b'"' => {
+                    self.string = Some(Escape::No);
+                    if self.depth == 1 && self.at == At::Key {
+                        self.key.clear();
+                    }
+                }
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    if self.depth == 1 {
+                        self.end_value(&mut report);
+                    }
+                    self.depth = self.depth.saturating_sub(1);
+                }
+                b':' if self.depth == 1 && self.at == At::Key => {
+                    self.at = At::Value;
+                    self.is_kept = wants(&self.key);
+                    rest = after;
+                    continue;
+                }
+                b',' if self.depth == 1 => {
+                    self.end_value(&mut report);
+                    rest = after;
+                    continue;
+                }
+                _ => {}
+            }
+            if self.is_kept {
+                self.value.push(byte);
+                self.check_size();
+            }
+            rest = after;
+        }
+    }
+
+    /// Reads on in a string, to its end, an escape, or the end of the chunk.
+    fn in_string<'a>(&mut self, escape: Escape, rest: &'a [u8]) -> &'a [u8] {
+        let length = match escape {
+            Escape::Yes => {
+                self.string = Some(Escape::No);
+                1
+            }
+            Escape::No => match memchr2(b'"', b'\\', rest) {
+                None => rest.len(),
+                Some(at) => {
+                    self.string = (rest[at] == b'\\').then_some(Escape::Yes);
+                    at + 1
+                }
+            },
+        };
+        let (part, after) = rest.split_at(length);
+        if self.depth == 1 && self.at == At::Key {
+            // No key we look for is long, and one with escapes is none of them.
+            let room = 64_usize.saturating_sub(self.key.len());
+            self.key.extend_from_slice(&part[..part.len().min(room)]);
+            if self.string.is_none() {
+                self.key.pop();
+            }
+        } else if self.is_kept {
+            self.value.extend_from_slice(part);
+            self.check_size();
+        }
+        after
+    }
+
+    fn check_size(&mut self) {
+        if self.value.len() > Self::LARGEST {
+            self.is_kept = false;
+            self.value = Vec::new();
+        }
+    }
+
+    fn end_value(&mut self, report: &mut impl FnMut(&[u8], &[u8])) {
+        if std::mem::take(&mut self.is_kept) {
+            report(&self.key, &self.value);
+        }
+        self.value.clear();
+        self.at = At::Key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skim(chunks: &[&[u8]]) -> Vec<(String, String)> {
+        let mut skimmer = JsonSkimmer::default();
+        let mut found = Vec::new();
+        for chunk in chunks {
+            skimmer.push(
+                chunk,
+                |key| matches!(key, b"model" | b"usage" | b"n"),
+                |key, value| {
+                    found.push((
+                        String::from_utf8_lossy(key).into_owned(),
+                        String::from_utf8_lossy(value).trim().to_owned(),
+                    ));
+                },
+            );
+        }
+        found
+    }
+
+    const JSON: &str = r#" {"id":"m_1","model" : "cla\"ude","content":[{"usage":1,"text":"}],\"usage\":{\"x\":1}\\"}],
+        "usage": {"a":[1,{"b":"}"}], "c":"é"} , "n":12 }"#;
+
+    fn expected() -> Vec<(String, String)> {
+        [
+            ("model", r#""cla\"ude""#),
+            ("usage", r#"{"a":[1,{"b":"}"}], "c":"é"}"#),
+            ("n", "12"),
+        ]
+        .map(|(key, value)| (key.into(), value.into()))
+        .to_vec()
+    }
+
+    #[test]
+    fn finds_top_level_fields_whatever_the_split() {
+        assert_eq!(skim(&[JSON.as_bytes()]), expected());
+        let bytes: Vec<&[u8]> = JSON.as_bytes().chunks(1).collect();
+        assert_eq!(skim(&bytes), expected());
+        for at in 0..JSON.len() {
+            let (a, b) = JSON.as_bytes().split_at(at);
+            assert_eq!(skim(&[a, b]), expected(), "split at {at}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_too_large_counts_as_absent() {
+        let json = format!(
+            r#"{{"usage":"{}","n":1}}"#,
+            "x".repeat(JsonSkimmer::LARGEST)
+        );
+        assert_eq!(skim(&[json.as_bytes()]), [("n".to_owned(), "1".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_no_object_finds_nothing_and_does_not_panic() {
+        for odd in [
+            "",
+            "]]]}}}",
+            "[1,2]",
+            "\"usage\":1",
+            "{\"usage",
+            "{{{{",
+            "{\"usage\":",
+        ] {
+            assert_eq!(skim(&[odd.as_bytes()]), [], "{odd}");
+        }
+    }
+}

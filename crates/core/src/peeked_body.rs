@@ -1,0 +1,161 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::response;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::answer_reader::is_event_stream;
+use crate::tap::TapBody;
+use crate::{End, Refusal, RefusalKind, RequestId, TransportError, UsageCell};
+
+pin_project! {
+    /// An answer that has been through the commit gate: what was held, then the rest.
+    ///
+    /// A stream that ends without `message_stop`, or breaks, gets an SSE `error` event at its
+    /// end, so that no caller takes it for a short answer: official SDKs do not notice.
+    #[derive(Debug)]
+    pub struct PeekedBody<B>
+    where
+        B: Body,
+    {
+        #[pin]
+        inner: TapBody<B>,
+        held: Held<B::Error>,
+        // `None` once the stream is sealed, and for all that is no stream.
+        seal: Option<Seal>,
+        ended: bool,
+    }
+}
+
+/// What was held back.
+#[derive(Debug)]
+pub(crate) struct Held<E> {
+    pub(crate) frames: VecDeque<Frame<Bytes>>,
+    /// The error that came after the frames.
+    pub(crate) error: Option<E>,
+}
+
+/// What it takes to end a stream well.
+#[derive(Debug)]
+struct Seal {
+    cell: UsageCell,
+    id: RequestId,
+}
+
+// === impl PeekedBody ===
+
+impl<B> PeekedBody<B>
+where
+    B: Body<Data = Bytes>,
+{
+    pub(crate) fn new(
+        inner: TapBody<B>,
+        held: Held<B::Error>,
+        head: &response::Parts,
+        cell: UsageCell,
+        id: RequestId,
+    ) -> Self {
+        let is_stream = head
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .is_some_and(|kind| is_event_stream(kind.as_bytes()));
+        // Nothing can follow a body whose length has been announced.
+        let may_grow = !head.headers.contains_key(CONTENT_LENGTH);
+        Self {
+            inner,
+            held,
+            seal: (is_stream && head.status.is_success() && may_grow).then_some(Seal { cell, id }),
+            ended: false,
+        }
+    }
+}
+
+impl<B> Body for PeekedBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: 'static,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        if let Some(frame) = this.held.frames.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if *this.ended {
+            return Poll::Ready(None);
+        }
+        let frame = match this.held.error.take() {
+            Some(error) => Some(Err(error)),
+            None => ready!(this.inner.poll_frame(cx)),
+        };
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => Some(Ok(frame)),
+            end => {
+                *this.ended = true;
+                let error = end.and_then(Result::err);
+                match this.seal.take().and_then(|seal| seal.event(error.as_ref())) {
+                    Some(event) => Some(Ok(Frame::data(event))),
+                    None => error.map(Err),
+                }
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.frames.is_empty()
+            && self.held.error.is_none()
+            && (self.ended || (self.seal.is_none() && self.inner.is_end_stream()))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.seal.is_some() {
+            return SizeHint::default();
+        }
+        let held: usize = self
+            .held
+            .frames
+            .iter()
+            .filter_map(|frame| frame.data_ref().map(Bytes::len))
+            .sum();
+        let mut hint = self.inner.size_hint();
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + held as u64);
+        }
+        hint.set_lower(hint.lower() + held as u64);
+        hint
+    }
+}
+
+// === impl Seal ===
+
+impl Seal {
+    /// The event that ends a stream that has not ended itself.
+    fn event<E: 'static>(&self, error: Option<&E>) -> Option<Bytes> {
+        let is_cut = self
+            .cell
+            .read(|metered| metered.end == Some(End::Truncated));
+        if !is_cut {
+            return None;
+        }
+        let refusal = match error.and_then(TransportError::find) {
+            Some(error) if error.is_timeout() => Refusal::new(
+                RefusalKind::GatewayTimeout,
+                "upstream fell silent before the end of the stream",
+            ),
+            _ => Refusal::new(
+                RefusalKind::BadGateway,
+                "upstream ended the stream before its end",
+            ),
+        };
+        Some(refusal.to_event(self.id))
+    }
+}

@@ -1,0 +1,120 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Response;
+
+use crate::{FailureKind, Text, Usage};
+
+/// What one answer has said so far, filled in as it passes. An extension of responses.
+///
+/// [`tap`](crate::tap) makes it; whoever meets a response with a cell reads along and does not
+/// scan again. A clone is the same cell.
+#[derive(Clone, Default)]
+pub struct UsageCell(Arc<Mutex<Metered>>);
+
+/// What an answer has said so far.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Metered {
+    /// Usage as last reported.
+    pub usage: Usage,
+    /// The model the answer names; in a stream with a fallback, not always the one billed.
+    pub model: Option<Text>,
+    /// Why the model stopped; in a stream it comes last.
+    pub stop_reason: Option<Text>,
+    /// The `error.type` of an error answer or event.
+    pub error_type: Option<Text>,
+    /// How the answer failed, if it did.
+    pub failure: Option<FailureKind>,
+    /// How it ended; `None` while it runs.
+    pub end: Option<End>,
+    /// Whether content has come: from then on the caller has something that cannot be taken
+    /// back.
+    pub has_content: bool,
+    /// How many events of content have passed.
+    pub deltas: u64,
+    /// Bytes of data in those events.
+    pub delta_bytes: u64,
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum End {
+    /// To the last: `message_stop`, or the whole of a plain body.
+    Complete,
+    /// With an error, in band or as the answer itself.
+    Errored,
+    /// Before its end: no `message_stop`, or a broken body.
+    Truncated,
+    /// Nobody wanted the rest.
+    Dropped,
+}
+
+// === impl UsageCell ===
+
+impl UsageCell {
+    /// The cell of a response; `None` if nobody taps it.
+    #[must_use]
+    pub fn of<B>(response: &Response<B>) -> Option<&Self> {
+        response.extensions().get()
+    }
+
+    /// Looks at what has been said so far. The look must be short: the answer waits for it.
+    pub fn read<R>(&self, look: impl FnOnce(&Metered) -> R) -> R {
+        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn write(&self, change: impl FnOnce(&mut Metered)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl fmt::Debug for UsageCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read(|metered| metered.fmt(f))
+    }
+}
+
+// === impl Metered ===
+
+impl Metered {
+    /// Whether the usage is what upstream finally reported.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.end == Some(End::Complete) && self.usage.is_known()
+    }
+
+    /// Output tokens that the content seen so far comes to, at four bytes of text a token.
+    ///
+    /// For answers that broke off: the report that comes with a stream's beginning counts a
+    /// placeholder of output.
+    #[must_use]
+    pub fn output_seen(&self) -> u64 {
+        // What surrounds the text of a delta: type, index and delta type.
+        const ENVELOPE: u64 = 88;
+        let text = self
+            .delta_bytes
+            .saturating_sub(self.deltas.saturating_mul(ENVELOPE));
+        text.div_ceil(4).max(self.deltas)
+    }
+
+    pub(crate) fn finish(&mut self, end: End) {
+        self.end.get_or_insert(end);
+    }
+}
+
+// === impl End ===
+
+impl End {
+    /// The word for it in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Errored => "errored",
+            Self::Truncated => "truncated",
+            Self::Dropped => "dropped",
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::duration::timeout;
+use super::reader::{TableReader, Value};
+
+/// `[usage]`: what is written down about each call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The file that gets one line a call.
+    pub ledger: PathBuf,
+    /// Whether the record is on disk before the caller sees the end; `false` by default in this build.
+    pub durable: bool,
+    /// What happens upstream when the caller leaves.
+    pub on_disconnect: OnDisconnect,
+    /// Whether request and response texts are kept.
+    pub capture: Capture,
+}
+
+/// What happens upstream when the caller leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnDisconnect {
+    /// The call ends there too, and its usage is partial. The default in this build.
+    #[default]
+    Abort,
+    /// It is read on, within both bounds.
+    Drain {
+        /// How many more output tokens.
+        tokens: NonZeroU64,
+        /// For how long.
+        time: Duration,
+    },
+}
+
+/// What is kept of the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Capture {
+    /// Nothing.
+    #[default]
+    None,
+    /// Their shape without their content.
+    Redacted,
+}
+
+const CAPTURE: &[(&str, Capture)] = &[("none", Capture::None), ("redacted", Capture::Redacted)];
+const ON_DISCONNECT: &[(&str, OnDisconnect)] = &[("abort", OnDisconnect::Abort)];
+
+// === impl Usage ===
+
+impl Usage {
+    pub(super) fn read(mut table: TableReader<'_>, default_ledger: PathBuf) -> Self {
+        let capture = |value: &Value<'_>| value.choice(CAPTURE);
+        let usage = Self {
+            ledger: table.or("ledger", Value::path, default_ledger),
+            durable: table.or("durable", Value::boolean, false),
+            on_disconnect: table.or("on_disconnect", on_disconnect, OnDisconnect::default()),
+            capture: table.or("capture", capture, Capture::default()),
+        };
+        table.finish();
+        usage
+    }
+}
+
+fn on_disconnect(value: &Value<'_>) -> Option<OnDisconnect> {
+    let DeValue::Table(_) = value.node() else {
+        return value.choice(ON_DISCONNECT);
+    };
+    let mut table = value.table("usage.on_disconnect")?;
+    let tokens = table.required("drain_tokens", Value::positive);
+    let time = table.required("drain_time", timeout);
+    table.finish();
+    Some(OnDisconnect::Drain {
+        tokens: tokens?,
+        time: time?,
+    })
+}

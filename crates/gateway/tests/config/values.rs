@@ -1,0 +1,189 @@
+//! What a good file becomes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use claude_gateway::config::{
+    Algorithm, Amount, AuthMode, Capture, Endpoint, Meter, Mode, OnDisconnect, Per, Platform,
+    ReserveOutput, Scope, SecretSource, Store, WhenStoreIsDown,
+};
+
+use super::*;
+
+#[test]
+fn every_key_of_a_section_is_read() {
+    let config = config(FULL);
+    let server = config.server;
+    assert_eq!(server.listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(server.admin_listen.unwrap().to_string(), "[::1]:9091");
+    assert_eq!(server.body_limit, 16 << 20);
+    assert_eq!(server.buffer_limit, 1 << 20);
+    assert_eq!(server.header_timeout, Duration::from_secs(11));
+    assert_eq!(server.body_timeout, Duration::from_secs(31));
+    assert_eq!(server.request_timeout, Duration::from_secs(600));
+    assert_eq!(server.stream_idle_timeout, Duration::from_secs(3_600));
+    assert_eq!(server.shutdown_grace, Duration::from_millis(1_500));
+    assert_eq!(server.passthrough, ["/v1/skills"]);
+    assert_eq!(config.auth.mode, AuthMode::Keys);
+    assert_eq!(config.budget.store_timeout, Duration::from_millis(60));
+    assert_eq!(config.retry.attempts.get(), 4);
+    assert_eq!(config.retry.base, Duration::from_millis(250));
+    assert_eq!(config.retry.max_delay, Duration::from_secs(9));
+    assert_eq!(config.retry.total_timeout, Duration::from_secs(61));
+    assert!(config.retry.retry_possibly_billed);
+    assert_eq!(config.failover.breaker.failures.get(), 6);
+    assert_eq!(config.failover.breaker.window, Duration::from_secs(31));
+    assert_eq!(config.failover.breaker.open, Duration::from_secs(16));
+    assert_eq!(config.usage.ledger, Path::new("ledger/usage.jsonl"));
+}
+
+#[test]
+fn every_key_of_a_target_is_read() {
+    let targets = config(FULL).targets;
+    let target = &targets[0];
+    assert_eq!(target.name, "anthropic");
+    assert_eq!(target.platform, Platform::Anthropic);
+    assert_eq!(target.base_url, "https://api.anthropic.com/base");
+    assert_eq!(target.credential.secret.expose(), "sk-ant-hidden");
+    let source = SecretSource::Env("ANTHROPIC_API_KEY".to_owned());
+    assert_eq!(target.credential.source, source);
+    assert_eq!((target.priority, target.weight.get()), (1, 2));
+    assert_eq!(target.residency.as_deref(), Some("us"));
+    assert_eq!(target.models["claude-opus-5-5"], "my-deployment");
+    assert_eq!(targets[1].name, "second");
+    assert_eq!(targets[1].base_url, "https://api.anthropic.com");
+    assert_eq!((targets[1].priority, targets[1].weight.get()), (0, 1));
+}
+
+#[test]
+fn every_key_of_a_plan_is_read() {
+    let plans = config(FULL).plans;
+    assert!(plans["free"].limits.is_empty());
+    let plan = &plans["standard"];
+    assert_eq!(plan.reserve_output, ReserveOutput::Strict);
+    let meters = plan.limits.iter().map(|limit| limit.meter);
+    let expected = [
+        Meter::Requests,
+        Meter::InputTokens,
+        Meter::OutputTokens,
+        Meter::Tokens,
+    ];
+    assert!(meters.eq(expected));
+    let tokens = plan.limits[3];
+    assert_eq!(tokens.to_string(), "200000 tokens/minute");
+    assert_eq!(tokens.amount, Amount::Count(200_000.try_into().unwrap()));
+    assert_eq!(tokens.per, Some(Per::Minute));
+    assert_eq!(tokens.algorithm, Algorithm::Sliding);
+    assert_eq!((tokens.scope, tokens.mode), (Scope::Tenant, Mode::Enforce));
+}
+
+#[test]
+fn every_key_of_a_tenant_is_read() {
+    let tenants = config(FULL).tenants;
+    let tenant = &tenants[0];
+    assert_eq!((&*tenant.id, &*tenant.plan), ("web", "standard"));
+    let key = &tenant.keys[0];
+    assert!(key.digest.as_bytes().iter().copied().eq(0..32));
+    let start = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    assert_eq!(key.not_before, Some(start));
+    let end = UNIX_EPOCH + Duration::from_secs(1_798_761_600);
+    assert_eq!(key.not_after, Some(end));
+    let models = tenant.models.as_ref().unwrap();
+    assert!(models[0].matches("claude-opus-5-5") && !models[0].is_exact());
+    assert!(models[1].is_exact());
+    let endpoints = [Endpoint::Messages, Endpoint::CountTokens];
+    assert_eq!(tenant.endpoints, endpoints);
+    assert_eq!(tenant.residency.as_ref().unwrap(), &["us", "eu"]);
+}
+
+#[test]
+fn a_tenant_without_lists_may_do_all_that_is_implemented() {
+    let tenant = &config(FULL).tenants[1];
+    assert_eq!(tenant.id, "batch_2-night");
+    assert!(tenant.keys.is_empty());
+    assert_eq!((&tenant.models, &tenant.residency), (&None, &None));
+    let endpoints = [Endpoint::Messages, Endpoint::CountTokens, Endpoint::Models];
+    assert_eq!(tenant.endpoints, endpoints);
+}
+
+#[test]
+fn what_is_left_out_has_the_defaults_of_the_contract() {
+    let config = config(SMALL);
+    let server = config.server;
+    assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(server.admin_listen, None);
+    assert_eq!(server.body_limit, 32 << 20);
+    assert_eq!(server.buffer_limit, 512 << 20);
+    assert_eq!(server.header_timeout, Duration::from_secs(10));
+    assert_eq!(server.body_timeout, Duration::from_secs(30));
+    assert_eq!(server.request_timeout, Duration::from_secs(600));
+    assert_eq!(server.stream_idle_timeout, Duration::from_secs(300));
+    assert_eq!(server.shutdown_grace, Duration::from_secs(30));
+    assert!(server.passthrough.is_empty());
+    assert_eq!(config.budget.store, Store::Memory);
+    assert_eq!(config.budget.store_timeout, Duration::from_millis(50));
+    assert_eq!(config.budget.when_store_is_down, WhenStoreIsDown::Lease);
+    assert_eq!(config.budget.replicas.get(), 1);
+    assert_eq!(config.retry.attempts.get(), 3);
+    assert_eq!(config.retry.base, Duration::from_millis(500));
+    assert_eq!(config.retry.max_delay, Duration::from_secs(8));
+    assert_eq!(config.retry.total_timeout, Duration::from_secs(60));
+    assert!(config.retry.hold_head && !config.retry.retry_possibly_billed);
+    assert_eq!(config.failover.breaker.failures.get(), 5);
+    assert_eq!(config.failover.breaker.window, Duration::from_secs(30));
+    assert_eq!(config.failover.breaker.open, Duration::from_secs(15));
+    assert_eq!(config.usage.ledger, Path::new("usage.jsonl"));
+    assert_eq!(config.usage.on_disconnect, OnDisconnect::Abort);
+    assert_eq!(config.usage.capture, Capture::None);
+    assert!(!config.usage.durable);
+    let reserve = config.plans["standard"].reserve_output;
+    assert_eq!(reserve, ReserveOutput::Balanced);
+}
+
+#[test]
+fn decimals_are_exact_as_numbers_and_in_quotes() {
+    let price = config(FULL).prices["my-deployment"];
+    assert_eq!(price.input.pico(), 100_000_000_000);
+    assert_eq!(price.output.pico(), 15_000_000_000_000);
+    for (written, pico) in [
+        ("1_000.25", 1_000_250_000_000_000),
+        ("3", 3_000_000_000_000),
+    ] {
+        let text = format!("{SMALL}[prices.m]\ninput = {written}\noutput = 0\n");
+        assert_eq!(config(&text).prices["m"].input.pico(), pico);
+    }
+}
+
+#[test]
+fn paths_start_from_the_directory_of_the_file() {
+    let loaded = Config::parse_in(SMALL, "/etc/gateway/main.toml", &surroundings());
+    let ledger = loaded.unwrap().config.usage.ledger;
+    assert_eq!(ledger, Path::new("/etc/gateway/usage.jsonl"));
+    let text = format!("{SMALL}[usage]\nledger = \"/var/usage.jsonl\"\n");
+    let loaded = Config::parse_in(&text, "/etc/gateway/main.toml", &surroundings());
+    let ledger = loaded.unwrap().config.usage.ledger;
+    assert_eq!(ledger, Path::new("/var/usage.jsonl"));
+}
+
+#[test]
+fn a_secret_can_be_in_a_file_beside_it() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("secret_beside");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("key"), "sk-in-a-file\n").unwrap();
+    let text = SMALL.replace("env = \"ANTHROPIC_API_KEY\"", "file = \"key\"");
+    let path = directory.join("gateway.toml");
+    fs::write(&path, text).unwrap();
+    let config = Config::load(&path).unwrap().config;
+    let credential = &config.targets[0].credential;
+    assert_eq!(credential.secret.expose(), "sk-in-a-file");
+    assert_eq!(credential.source, SecretSource::File(directory.join("key")));
+}
+
+#[test]
+fn debug_output_never_holds_a_secret() {
+    let shown = format!("{:?}", loaded(FULL));
+    assert!(shown.contains("Secret(..)"), "{shown}");
+    assert!(!shown.contains("hidden"), "{shown}");
+    assert!(!shown.contains("Digest([0"), "{shown}");
+}
