@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use crate::json_skimmer::JsonSkimmer;
 use crate::json_text::JsonText;
-use crate::sse_scanner::{SseEvent, SseEventKind, SseScanner};
+use crate::sse_event::{SseEvent, SseEventKind};
+use crate::sse_scanner::SseScanner;
 use crate::usage_cell::{End, Metered, UsageCell};
 use crate::usage_json::LenientUsage;
 use crate::{Failure, Text, Usage};
