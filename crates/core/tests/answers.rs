@@ -1,5 +1,10 @@
 //! Reading answers along, and holding them back: `tap` and `Peek`.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,10 +56,18 @@ async fn a_tap_changes_no_byte_and_reads_the_same_at_every_split() {
         wire::STREAM_REFUSAL,
     ] {
         let mut whole = None;
-        for split in [Split::Whole, Split::Events, Split::EveryByte, Split::Every(7)] {
+        for split in [
+            Split::Whole,
+            Split::Events,
+            Split::EveryByte,
+            Split::Every(7),
+        ] {
             let tapped = tap(respond(&Answer::sse(sample).split(split)));
             let cell = UsageCell::of(&tapped).unwrap().clone();
-            assert_eq!(drain(tapped.into_body()).await, (Bytes::from(sample), false));
+            assert_eq!(
+                drain(tapped.into_body()).await,
+                (Bytes::from(sample), false)
+            );
             let read = cell.read(|metered| {
                 assert_eq!(metered.end, Some(End::Complete));
                 assert!(metered.is_exact() && metered.has_content);
@@ -140,12 +153,18 @@ async fn a_compressed_answer_passes_and_is_not_misread() {
 
 #[tokio::test]
 async fn the_gate_tells_an_error_before_content_from_one_after() {
-    for sample in [wire::STREAM_ERROR_BEFORE_CONTENT, wire::STREAM_ERROR_AFTER_START] {
+    for sample in [
+        wire::STREAM_ERROR_BEFORE_CONTENT,
+        wire::STREAM_ERROR_AFTER_START,
+    ] {
         for split in [Split::Whole, Split::Events, Split::EveryByte] {
             let peeked = peek(respond(&Answer::sse(sample).split(split))).await;
             let failure = peeked.failure.unwrap();
             assert!(failure.in_band && !failure.possibly_billed());
-            assert_eq!(peeked.response.extensions().get::<Failure>(), Some(&failure));
+            assert_eq!(
+                peeked.response.extensions().get::<Failure>(),
+                Some(&failure)
+            );
             let (bytes, _) = drain(peeked.response.into_body()).await;
             assert_eq!(bytes, sample, "what was held is given back");
         }
@@ -277,5 +296,9 @@ async fn a_gate_holds_no_more_than_it_may() {
     let peeked = peek(stream(body)).await;
     assert_eq!(peeked.failure, None);
     let most = Peek::<ScriptedBody>::LARGEST / pings + 1;
-    assert!(observer.frames_sent() <= most as u64, "{}", observer.frames_sent());
+    assert!(
+        observer.frames_sent() <= most as u64,
+        "{}",
+        observer.frames_sent()
+    );
 }

@@ -1,5 +1,10 @@
 //! Reading requests: once, within limits, and with an answer for whatever cannot be read.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -193,7 +198,10 @@ async fn a_refusal_that_a_body_fails_with_is_the_answer() {
     let broken = CallBody::new(ScriptedBody::new([Step::Fail("reset".into())]));
     let refused = refusal(request(broken), &Intake::new()).await;
     assert_eq!(refused.kind(), RefusalKind::Invalid);
-    assert!(!refused.message().contains("reset"), "the cause stays inside");
+    assert!(
+        !refused.message().contains("reset"),
+        "the cause stays inside"
+    );
 }
 
 #[tokio::test]

@@ -1,3 +1,21 @@
-//! The parts of the `claude-gateway` binary, as a library for its own tests.
+//! `claude-gateway`: a ready multi-tenant gateway for Claude, made from the public API of
+//! tower-claude.
+//!
+//! The binary is the product; this library is how it is tested. What it does is said in the
+//! README and by `claude-gateway --help`.
 
+pub mod admin;
+pub mod cli;
 pub mod config;
+mod convert;
+pub mod demo;
+pub mod edge;
+mod run;
+pub mod server;
+mod stack;
+mod start_error;
+pub mod telemetry;
+
+pub use run::run;
+pub use stack::{Stack, View};
+pub use start_error::StartError;

@@ -76,6 +76,13 @@ impl PriceTable {
                 .any(|(models, _)| models.contains(&name))
     }
 
+    /// The names of all models that have a price.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let builtin = self.builtin.iter().flat_map(|(models, _)| models.iter());
+        let own = self.own.keys().map(|model| &**model);
+        builtin.copied().chain(own)
+    }
+
     /// The price of a model on a platform on a day, and the factor of its place.
     #[must_use]
     pub fn lookup(&self, model: &str, platform: Platform, at: Day) -> Option<Quote> {

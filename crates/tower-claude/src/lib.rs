@@ -1,1 +1,54 @@
-//! Tower layers that turn any service talking to Claude into a multi-tenant platform.
+//! Tower layers that turn any hyper, axum or tonic service talking to Claude into a
+//! multi-tenant platform.
+//!
+//! This crate holds no code: it re-exports the others, each behind a feature of its name.
+//!
+//! | layer | question it answers | feature |
+//! |---|---|---|
+//! | [`TenantAuthLayer`] | who is calling? | `tenant-auth` |
+//! | [`UsageMeterLayer`] | what did it cost, and who pays? | `usage-meter` |
+//! | [`TokenBudgetLayer`] | may they spend it? | `token-budget` |
+//! | [`FailoverLayer`] | where else can it run? | `failover` |
+//! | [`RetryLayer`] | is it worth trying the same place again? | `retry` |
+//!
+//! The order above is the recommended one, outermost first. Innermost stands a service that
+//! speaks to Claude: one of [`platforms`], or your own.
+//!
+//! # Features
+//!
+//! The five layers are on by default. `platforms` adds Claude's API as a service, `tls` lets it
+//! speak HTTPS, and `metrics` lets the meter write to the `metrics` facade.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub use tower_claude_core as core;
+pub use tower_claude_pricing as pricing;
+
+#[cfg(feature = "failover")]
+pub use tower_claude_failover as failover;
+#[cfg(feature = "platforms")]
+pub use tower_claude_platforms as platforms;
+#[cfg(feature = "retry")]
+pub use tower_claude_retry as retry;
+#[cfg(feature = "tenant-auth")]
+pub use tower_claude_tenant_auth as tenant_auth;
+#[cfg(feature = "token-budget")]
+pub use tower_claude_token_budget as token_budget;
+#[cfg(feature = "usage-meter")]
+pub use tower_claude_usage_meter as usage_meter;
+
+#[cfg(feature = "failover")]
+#[doc(no_inline)]
+pub use tower_claude_failover::FailoverLayer;
+#[cfg(feature = "retry")]
+#[doc(no_inline)]
+pub use tower_claude_retry::RetryLayer;
+#[cfg(feature = "tenant-auth")]
+#[doc(no_inline)]
+pub use tower_claude_tenant_auth::{AuthorizeLayer, TenantAuthLayer};
+#[cfg(feature = "token-budget")]
+#[doc(no_inline)]
+pub use tower_claude_token_budget::TokenBudgetLayer;
+#[cfg(feature = "usage-meter")]
+#[doc(no_inline)]
+pub use tower_claude_usage_meter::UsageMeterLayer;

@@ -1,1 +1,179 @@
 //! A tower layer that answers: what did this call to Claude cost, and who pays?
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//!
+//! use http_body_util::{BodyExt as _, Full};
+//! use tower::{Layer as _, ServiceExt as _};
+//! use tower_claude_testkit::{Answer, FakeClaude};
+//! use tower_claude_usage_meter::{Outcome, UsageMeterLayer, UsageRecord};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let records = Arc::new(Mutex::new(Vec::new()));
+//! let sink = Arc::clone(&records);
+//! let layer = UsageMeterLayer::new(move |record: Arc<UsageRecord>| {
+//!     sink.lock().expect("no panic").push(record);
+//! });
+//!
+//! // Stands where the HTTP client would.
+//! let claude = FakeClaude::sequence([Answer::cached_message()]);
+//! let request = http::Request::post("/v1/messages").body(Full::from(
+//!     r#"{"model":"claude-opus-5-5","max_tokens":512,"messages":[]}"#,
+//! ))?;
+//! let response = layer.layer(claude).oneshot(request).await?;
+//! response.into_body().collect().await?;
+//!
+//! let records = records.lock().expect("no panic");
+//! assert_eq!(records.len(), 1);
+//! assert_eq!(records[0].outcome, Outcome::Complete);
+//! assert_eq!(records[0].output_tokens, Some(118));
+//! assert_eq!(records[0].cost.expect("a price").to_string(), "0.017556");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With a ledger file, metrics, sums for an admin page, and prices of your own:
+//!
+//! ```
+//! use tower::Layer as _;
+//! use tower_claude_core::Intake;
+//! use tower_claude_pricing::{Price, PriceTable, Rate, Rates};
+//! use tower_claude_usage_meter::{JsonLines, Prices, Tally, UsageMeterLayer};
+//! # #[cfg(feature = "metrics")]
+//! use tower_claude_usage_meter::{Labels, MetricsSink};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let path = std::env::temp_dir().join(format!("usage-lib-{}.jsonl", std::process::id()));
+//! let (ledger, writer) = JsonLines::open(&path)?;
+//! let writer = writer.spawn_thread()?;
+//! let tally = Tally::new();
+//! # #[cfg(feature = "metrics")]
+//! let metrics = MetricsSink::new(Labels::new().tenants(["web", "batch"]));
+//! # #[cfg(not(feature = "metrics"))]
+//! # let metrics = ();
+//!
+//! let rates = Rates::new(Rate::per_million_tokens("3")?, Rate::per_million_tokens("15")?);
+//! let table = PriceTable::builtin().price("my-deployment", Price::new(rates));
+//! let prices = Prices::new(table);
+//!
+//! let layer = UsageMeterLayer::new((ledger.clone(), metrics, tally.clone()))
+//!     .prices(prices.clone())
+//!     .intake(Intake::new().prefix("/claude"));
+//! # let _ = layer.layer(tower_claude_testkit::FakeClaude::default());
+//!
+//! // While it serves: the price list has changed.
+//! prices.replace(PriceTable::builtin());
+//!
+//! // At the end, when the last call has ended:
+//! writer.close()?;
+//! assert_eq!(ledger.lost(), 0);
+//! # std::fs::remove_file(&path)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The record
+//!
+//! Exactly one [`UsageRecord`] for every call, whatever ends it, when it has ended. As JSON it
+//! is a line of the ledger; what is not known is `null`, never 0.
+//!
+//! | `outcome` | when |
+//! |---|---|
+//! | `complete` | the caller got the whole answer; a model's refusal is one |
+//! | `refused` | we refused: this layer because it could not read the request, or one inside it |
+//! | `errored` | upstream answered with an error, in band or not, or did not answer; a panic |
+//! | `truncated` | the answer broke off, or a stream ended without `message_stop` |
+//! | `dropped` | the caller left: while sending, before the head, or in mid-stream |
+//!
+//! | `usage_source` | the counts are |
+//! |---|---|
+//! | `exact` | upstream's final report; a stream cut after it lost nothing |
+//! | `partial` | the report of a stream's beginning, with output counted from what passed |
+//! | `estimated` | output counted from what passed; upstream reported nothing |
+//! | `none` | not known, or there are none |
+//!
+//! The counts are the answer's top-level usage. The cost is of all attempts and `iterations`,
+//! each at its own model. It is 0 where nothing is billed: what we refused, other endpoints
+//! than messages, error answers, errors in band before content, unbilled refusals. It is
+//! `null` where the usage is not known, and `unpriced` then says why. An earlier attempt that
+//! may have been billed without a report adds nothing to it: the attempt log shows it.
+//!
+//! # Order
+//!
+//! Inside authentication, so that the tenant is known; outside everything that refuses,
+//! retries or changes the target, so that a call is recorded once, with its attempts.
+//!
+//! # Extensions
+//!
+//! | type | of | read or added | absent means |
+//! |---|---|---|---|
+//! | `Tenant` | requests | read | a record without a tenant |
+//! | `RequestId` | requests | read | one is made |
+//! | `Target` | requests | read | no target, unless the attempts name one |
+//! | `Call` | requests | read, or added by reading the body | the body is read |
+//! | `Refusal` | responses | read | an answer of upstream's |
+//! | `Failure` | responses | read | it is told by status and stream |
+//! | `UsageCell` | responses | read, or added by reading along | the body is read along |
+//! | `Call` | responses | added | |
+//!
+//! The call travels in the response for whoever writes headers at the edge: its id
+//! (`x-claude-request-id`), and its attempts (`x-claude-target`, `x-claude-attempts`).
+//!
+//! # Cancellation
+//!
+//! Dropping the future or the body at any point writes the record, at once, inside the drop.
+//! The inner future or body is dropped first, so what they know is in it. A caller whose body
+//! breaks off while it is read is one who left, although a refusal is handed out.
+//!
+//! # Features
+//!
+//! - `metrics` (default): `MetricsSink`, for the recorder of the `metrics` crate.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod answer;
+mod attempt_record;
+mod attempts;
+mod bill;
+mod body;
+mod future;
+mod guard;
+#[cfg(feature = "metrics")]
+mod handles;
+mod json_lines;
+mod json_lines_writer;
+#[cfg(feature = "metrics")]
+mod labels;
+mod layer;
+mod ledger_line;
+mod metered;
+#[cfg(feature = "metrics")]
+mod metrics_sink;
+mod names;
+mod outcome;
+mod prices;
+mod service;
+mod shared;
+mod snapshot;
+mod tally;
+mod usage_record;
+mod usage_sink;
+
+pub use attempt_record::{AttemptRecord, AttemptRecords};
+pub use body::MeterBody;
+pub use future::ResponseFuture;
+pub use json_lines::JsonLines;
+pub use json_lines_writer::{JsonLinesThread, JsonLinesWriter};
+#[cfg(feature = "metrics")]
+pub use labels::Labels;
+pub use layer::UsageMeterLayer;
+#[cfg(feature = "metrics")]
+pub use metrics_sink::MetricsSink;
+pub use outcome::{AttemptOutcome, Outcome, UsageSource};
+pub use prices::Prices;
+pub use service::UsageMeter;
+pub use snapshot::{Share, Snapshot, SnapshotMinute, SnapshotRow, Totals};
+pub use tally::Tally;
+pub use usage_record::UsageRecord;
+pub use usage_sink::{Fanout, UsageSink};

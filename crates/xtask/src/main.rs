@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+mod bench;
 mod check;
 mod features;
 mod metadata;
@@ -44,6 +45,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[PACKAGE...]",
         about: "check each crate alone and each of its features alone",
         run: features::run,
+    },
+    Command {
+        name: "bench",
+        arguments: "[in-process] [instructions] [loopback] [--quick]",
+        about: "time, allocations, instructions; and ratios to a plain proxy",
+        run: bench::run,
     },
 ];
 

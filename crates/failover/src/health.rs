@@ -1,0 +1,58 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tower_claude_core::{FailureKind, Target};
+
+use crate::ModelClass;
+use crate::slot::Slot;
+
+/// A view of how the targets are doing, for pages and probes. A clone is a reference count.
+///
+/// From [`FailoverLayer::health`](crate::FailoverLayer::health); stays true for as long as
+/// any service of that layer lives.
+#[derive(Clone)]
+pub struct Health {
+    slots: Arc<[Slot]>,
+}
+
+/// How one target is doing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TargetHealth {
+    /// The target.
+    pub target: Target,
+    /// Whether no breaker of it is open and its account can pay.
+    pub is_up: bool,
+    /// The classes of models whose breaker is open or waits for a probe.
+    pub open_classes: Vec<ModelClass>,
+    /// How long until the last of its breakers, rate limits and spending limits lets calls
+    /// through again; `None` if all do now.
+    pub closed_for: Option<Duration>,
+    /// What last went wrong with it; `None` once a call of that class of models went well.
+    ///
+    /// A refused credential of ours is seen here: it closes nothing.
+    pub last_failure: Option<FailureKind>,
+}
+
+// === impl Health ===
+
+impl Health {
+    pub(crate) const fn new(slots: Arc<[Slot]>) -> Self {
+        Self { slots }
+    }
+
+    /// How every target is doing now, in the order in which they were given.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<TargetHealth> {
+        let now = Instant::now();
+        self.slots.iter().map(|slot| slot.health(now)).collect()
+    }
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.snapshot()).finish()
+    }
+}

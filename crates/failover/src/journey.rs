@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use http::Request;
+use tokio::time::Instant;
+use tower_claude_core::{Call, CallBody, Failure, FailureKind, Prepared, Refusal, Scope, Tenant};
+
+use crate::by_priority::lives_at_one_target;
+use crate::layer::Shared;
+use crate::permit::Permit;
+use crate::plan::{all_closed, class_of, plan};
+use crate::pool::Pool;
+use crate::spare::Spare;
+use crate::{ModelClass, Order, Route};
+
+/// One call on its way from target to target.
+pub(crate) struct Journey<S> {
+    pub(crate) inner: S,
+    pub(crate) call: Call,
+    pool: Arc<Pool>,
+    class: ModelClass,
+    /// Places in the pool.
+    order: Order,
+    next: usize,
+    /// `None` where no second target can be asked.
+    spare: Option<Spare>,
+}
+
+// === impl Journey ===
+
+impl<S> Journey<S> {
+    /// Sets out: the request for the first target, and the permit for it.
+    pub(crate) fn begin<R>(
+        inner: S,
+        prepared: Prepared,
+        shared: &Shared<R>,
+    ) -> Result<(Self, Permit, Request<CallBody>), Refusal>
+    where
+        R: Route,
+    {
+        let Prepared { request, call, .. } = prepared;
+        let tenant = request.extensions().get::<Tenant>();
+        let (class, now) = (class_of(&call), Instant::now());
+        let mut journey = Self {
+            inner,
+            order: plan(shared, &call, tenant, class, now)?,
+            class,
+            call,
+            pool: Arc::clone(&shared.pool),
+            next: 0,
+            spare: None,
+        };
+        let Some(permit) = journey.admit(now) else {
+            let closed_for = |slot| journey.pool.closed_for(slot, journey.class, now);
+            return Err(all_closed(
+                journey.order.iter().filter_map(closed_for).min(),
+            ));
+        };
+        if journey.has_more() && !lives_at_one_target(journey.call.endpoint()) {
+            journey.spare = Spare::of(&request);
+        }
+        Ok((journey, permit, request))
+    }
+
+    /// The permit for the next target and the request for it, if the call is to move on from
+    /// such a failure.
+    pub(crate) fn move_on(&mut self, failure: &Failure) -> Option<(Permit, Request<CallBody>)> {
+        if self.spare.is_none() || !self.may_move(failure) {
+            return None;
+        }
+        let permit = self.admit(Instant::now())?;
+        let request = if self.has_more() {
+            self.spare.as_ref()?.copy()
+        } else {
+            self.spare.take().map(Spare::into_request)
+        };
+        Some((permit, request?))
+    }
+
+    /// Whether another target may serve what failed so, without the risk of a second bill.
+    fn may_move(&self, failure: &Failure) -> bool {
+        let kind = failure.kind;
+        let is_ours = kind.scope() == Scope::Account;
+        if is_ours || matches!(kind, FailureKind::RateLimited | FailureKind::Redirect) {
+            // Upstream's word on asking again is about this account, not about another.
+            return true;
+        }
+        if !kind.may_pass_elsewhere() || kind == FailureKind::Conflict {
+            return false;
+        }
+        failure
+            .should_retry
+            .unwrap_or(self.pool.possibly_billed || !failure.possibly_billed())
+    }
+
+    fn admit(&mut self, now: Instant) -> Option<Permit> {
+        while let Some(slot) = self.order.get(self.next) {
+            self.next += 1;
+            if let Some(permit) = self.pool.admit(slot, self.class, now) {
+                return Some(permit);
+            }
+        }
+        None
+    }
+
+    const fn has_more(&self) -> bool {
+        self.next < self.order.len()
+    }
+}

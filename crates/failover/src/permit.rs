@@ -1,0 +1,72 @@
+use std::fmt;
+use std::sync::Arc;
+
+use tower_claude_core::{Failure, Target};
+
+use crate::ModelClass;
+use crate::circuit::Pass;
+use crate::pool::Pool;
+use crate::slot::Slot;
+
+/// The right to one attempt at a target, and the duty to say what came of it.
+///
+/// Dropped without a word, it gives back what it reserved and judges nothing.
+pub(crate) struct Permit {
+    pool: Arc<Pool>,
+    slot: usize,
+    class: ModelClass,
+    /// `None` once it has been used up.
+    pass: Option<Pass>,
+}
+
+// === impl Permit ===
+
+impl Permit {
+    pub(crate) const fn new(pool: Arc<Pool>, slot: usize, class: ModelClass, pass: Pass) -> Self {
+        Self {
+            pool,
+            slot,
+            class,
+            pass: Some(pass),
+        }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        self.pool.target(self.slot)
+    }
+
+    pub(crate) fn succeed(mut self) {
+        if let Some(pass) = self.pass.take() {
+            self.slot().succeed(self.class, pass, &self.pool.breaker);
+        }
+    }
+
+    pub(crate) fn fail(mut self, failure: &Failure) {
+        if let Some(pass) = self.pass.take() {
+            self.slot()
+                .fail(self.class, pass, failure, &self.pool.breaker);
+        }
+    }
+
+    fn slot(&self) -> &Slot {
+        &self.pool.slots[self.slot]
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(pass @ Pass::Probe(_)) = self.pass {
+            self.slot().release(self.class, pass);
+        }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("target", self.target())
+            .field("class", &self.class)
+            .field("pass", &self.pass)
+            .finish()
+    }
+}

@@ -1,0 +1,75 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tower_claude_core::Target;
+
+use crate::permit::Permit;
+use crate::slot::Slot;
+use crate::{Breaker, ConfigError, ModelClass};
+
+/// The targets, and the settings of what is shared by all calls to them.
+///
+/// A clone shares the targets and how they are doing.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub(crate) slots: Arc<[Slot]>,
+    pub(crate) breaker: Breaker,
+    /// Whether to move on from what may have been billed.
+    pub(crate) possibly_billed: bool,
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// The most targets: their places fit in a byte.
+    const MOST: usize = 255;
+
+    pub(crate) fn new(targets: impl IntoIterator<Item = Target>) -> Result<Self, ConfigError> {
+        let slots: Arc<[Slot]> = targets.into_iter().map(Slot::new).collect();
+        let mut names = HashSet::new();
+        for slot in slots.iter() {
+            let target = slot.target();
+            if !names.insert(target.name()) {
+                return Err(ConfigError::duplicate_name(target.name()));
+            }
+            if target.share() == 0 {
+                return Err(ConfigError::zero_weight(target.name()));
+            }
+        }
+        match slots.len() {
+            0 => Err(ConfigError::NO_TARGETS),
+            1..=Self::MOST => Ok(Self {
+                slots,
+                breaker: Breaker::new(),
+                possibly_billed: false,
+            }),
+            _ => Err(ConfigError::TOO_MANY_TARGETS),
+        }
+    }
+
+    pub(crate) fn target(&self, slot: usize) -> &Target {
+        self.slots[slot].target()
+    }
+
+    pub(crate) fn closed_for(
+        &self,
+        slot: usize,
+        class: ModelClass,
+        now: Instant,
+    ) -> Option<Duration> {
+        self.slots[slot].closed_for(class, now)
+    }
+
+    /// Lets an attempt through to a target, if it takes one.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        slot: usize,
+        class: ModelClass,
+        now: Instant,
+    ) -> Option<Permit> {
+        let pass = self.slots[slot].admit(class, &self.breaker, now).ok()?;
+        Some(Permit::new(Arc::clone(self), slot, class, pass))
+    }
+}

@@ -1,0 +1,183 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tower_claude_core::{Failure, FailureKind, Target};
+
+use crate::calm::Calm;
+use crate::circuit::{Circuit, Pass, after, left};
+use crate::{Breaker, ModelClass, TargetHealth};
+
+/// A target and how it is doing.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    target: Target,
+    state: Mutex<State>,
+    /// What of the state can be told without its lock, by class.
+    calm: [Calm; ModelClass::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct State {
+    circuits: [Circuit; ModelClass::ALL.len()],
+    /// Until when the account cannot pay.
+    spent_until: Option<Instant>,
+}
+
+/// What a failure says of the target it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    /// It is in trouble.
+    Breaker,
+    /// A limit is spent for a class of models, for so long.
+    Cooldown(Duration),
+    /// The account cannot pay, for so long.
+    Account(Duration),
+    /// Nothing of how it is doing: the credential, or the request.
+    Nothing,
+}
+
+/// What a rate limit without a reset is taken for.
+const UNTOLD: Duration = Duration::from_secs(5);
+
+/// The longest a rate limit is believed to last. The API's are per minute; a header that says
+/// days does not take a target out of use for days.
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(3600);
+
+/// What a spent account without a date is taken for.
+const UNDATED: Duration = Duration::from_secs(3600);
+
+// === impl Slot ===
+
+impl Slot {
+    pub(crate) fn new(target: Target) -> Self {
+        Self {
+            target,
+            state: Mutex::default(),
+            calm: Default::default(),
+        }
+    }
+
+    pub(crate) const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// How long it will take no calls of a class; `None` if it takes one now.
+    pub(crate) fn closed_for(&self, class: ModelClass, now: Instant) -> Option<Duration> {
+        if self.calm[class.index()].era().is_some() {
+            return None;
+        }
+        let state = self.state();
+        let spent = left(state.spent_until, now);
+        spent.max(state.circuits[class.index()].closed_for(now))
+    }
+
+    pub(crate) fn admit(
+        &self,
+        class: ModelClass,
+        breaker: &Breaker,
+        now: Instant,
+    ) -> Result<Pass, Duration> {
+        if let Some(era) = self.calm[class.index()].era() {
+            return Ok(Pass::Normal(era));
+        }
+        let mut state = self.state();
+        match left(state.spent_until, now) {
+            Some(wait) => Err(wait),
+            None => state.circuits[class.index()].admit(breaker, now),
+        }
+    }
+
+    pub(crate) fn succeed(&self, class: ModelClass, pass: Pass, breaker: &Breaker) {
+        if self.calm[class.index()].era().is_some() {
+            return;
+        }
+        let now = Instant::now();
+        let mut state = self.state();
+        let is_spent = left(state.spent_until, now).is_some();
+        let circuit = &mut state.circuits[class.index()];
+        circuit.succeed(pass, breaker, now);
+        let is_calm = !is_spent && circuit.is_calm(breaker, now);
+        self.calm[class.index()].set(is_calm, circuit.era());
+    }
+
+    pub(crate) fn fail(&self, class: ModelClass, pass: Pass, failure: &Failure, breaker: &Breaker) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let circuit = &mut state.circuits[class.index()];
+        let blame = Blame::of(failure);
+        match blame {
+            Blame::Breaker => circuit.fail(pass, breaker, now),
+            _ => circuit.release(pass),
+        }
+        if let Blame::Cooldown(wait) = blame {
+            circuit.cool(wait, now);
+        }
+        if failure.kind.may_pass_elsewhere() {
+            circuit.note(failure.kind, now);
+        }
+        let is_calm = circuit.is_calm(breaker, now) && left(state.spent_until, now).is_none();
+        self.calm[class.index()].set(is_calm, state.circuits[class.index()].era());
+        if let Blame::Account(wait) = blame {
+            state.spent_until = state.spent_until.max(Some(after(now, wait)));
+            for (calm, circuit) in self.calm.iter().zip(&state.circuits) {
+                calm.set(false, circuit.era());
+            }
+        }
+    }
+
+    pub(crate) fn release(&self, class: ModelClass, pass: Pass) {
+        self.state().circuits[class.index()].release(pass);
+    }
+
+    pub(crate) fn health(&self, now: Instant) -> TargetHealth {
+        let state = self.state();
+        let spent = left(state.spent_until, now);
+        let open_classes: Vec<_> = ModelClass::ALL
+            .into_iter()
+            .filter(|class| state.circuits[class.index()].is_open())
+            .collect();
+        let circuits = state.circuits.iter();
+        TargetHealth {
+            target: self.target.clone(),
+            is_up: spent.is_none() && open_classes.is_empty(),
+            open_classes,
+            closed_for: circuits
+                .clone()
+                .filter_map(|circuit| circuit.closed_for(now))
+                .chain(spent)
+                .max(),
+            last_failure: circuits
+                .filter_map(Circuit::last_failure)
+                .max_by_key(|(when, _)| *when)
+                .map(|(_, kind)| kind),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Blame ===
+
+impl Blame {
+    fn of(failure: &Failure) -> Self {
+        match failure.kind {
+            FailureKind::NotSent
+            | FailureKind::NoReply
+            | FailureKind::Timeout
+            | FailureKind::ServerError
+            | FailureKind::Overloaded
+            | FailureKind::Truncated
+            | FailureKind::Stalled => Self::Breaker,
+            FailureKind::RateLimited => {
+                Self::Cooldown(failure.wait.unwrap_or(UNTOLD).min(LONGEST_COOLDOWN))
+            }
+            FailureKind::SpendCap | FailureKind::SpendLimit => {
+                Self::Account(failure.wait.unwrap_or(UNDATED))
+            }
+            _ => Self::Nothing,
+        }
+    }
+}

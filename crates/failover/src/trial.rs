@@ -1,0 +1,87 @@
+use http::StatusCode;
+use tokio::time::Instant;
+use tower_claude_core::{Attempt, Call, FailureKind, Target, UsageCell};
+
+use crate::permit::Permit;
+
+/// One target being asked: its permit, and what the log of attempts has to say of it.
+///
+/// Dropped before it is told what came of it, it writes an attempt without an answer, and its
+/// permit judges nothing.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    call: Call,
+    permit: Option<Permit>,
+    started: Instant,
+    reason: Option<FailureKind>,
+    /// The status of the answer, while its beginning is looked into.
+    status: Option<u16>,
+    /// How many attempts were in the log when this began.
+    before: usize,
+}
+
+/// What came of a trial.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) failure: Option<FailureKind>,
+    pub(crate) usage: Option<UsageCell>,
+    /// Whether the caller gets this answer.
+    pub(crate) is_final: bool,
+}
+
+// === impl Trial ===
+
+impl Trial {
+    pub(crate) fn begin(call: &Call, permit: Permit, reason: Option<FailureKind>) -> Self {
+        Self {
+            before: call.attempts().len(),
+            call: call.clone(),
+            permit: Some(permit),
+            started: Instant::now(),
+            reason,
+            status: None,
+        }
+    }
+
+    /// Notes that an answer has begun.
+    pub(crate) fn heard(mut self, status: StatusCode) -> Self {
+        self.status = Some(status.as_u16());
+        self
+    }
+
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.permit.as_ref().map(Permit::target)
+    }
+
+    /// Writes down what came of it, and gives the permit on.
+    pub(crate) fn end(mut self, outcome: Outcome) -> Option<Permit> {
+        let permit = self.permit.take()?;
+        self.write(&permit, outcome);
+        Some(permit)
+    }
+
+    fn write(&self, permit: &Permit, outcome: Outcome) {
+        let log = self.call.attempts();
+        let count = log.len();
+        let Some(last) = count.checked_sub(1).filter(|_| count > self.before) else {
+            let target = Some(permit.target().clone());
+            let mut attempt = Attempt::new(target, self.started.into_std(), self.reason);
+            attempt.status = self.status;
+            attempt.failure = outcome.failure;
+            attempt.usage = outcome.usage;
+            attempt.is_final = outcome.is_final;
+            log.begin(attempt);
+            return;
+        };
+        // Whoever is inside wrote of it. Only here it is known whether the caller gets it.
+        log.update(last, |attempt| attempt.is_final = outcome.is_final);
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            self.write(&permit, Outcome::default());
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What follows from what came of asking one target.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::Body;
+use tower_claude_core::{
+    CallBody, Failure, FailureKind, Peeked, PeekedBody, Refusal, RefusalKind, ResponseBody,
+    UsageCell,
+};
+
+use crate::FailoverBody;
+use crate::journey::Journey;
+use crate::permit::Permit;
+use crate::trial::{Outcome, Trial};
+
+pub(crate) type Answer<B> = Response<ResponseBody<FailoverBody<B>>>;
+
+/// What follows from an answer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "boxing either would cost an allocation per call"
+)]
+pub(crate) enum Verdict<S, B>
+where
+    B: Body,
+{
+    Return(Answer<B>),
+    MoveOn(Onward<S>),
+}
+
+/// A call that is about to ask a further target.
+pub(crate) struct Onward<S> {
+    pub(crate) journey: Journey<S>,
+    pub(crate) permit: Permit,
+    pub(crate) request: Request<CallBody>,
+    /// What went wrong at the last target.
+    pub(crate) reason: FailureKind,
+}
+
+/// Deals with a target that gave no answer; `None` if the error is the caller's.
+pub(crate) fn unanswered<S, E>(
+    mut journey: Journey<S>,
+    trial: Trial,
+    error: &E,
+) -> Option<Onward<S>>
+where
+    E: 'static,
+{
+    let failure = Failure::from_error(error);
+    let next = journey.move_on(&failure);
+    let permit = trial.end(Outcome {
+        failure: Some(failure.kind),
+        is_final: next.is_none(),
+        ..Outcome::default()
+    });
+    if let Some(permit) = permit {
+        permit.fail(&failure);
+    }
+    let (permit, request) = next?;
+    Some(Onward {
+        journey,
+        permit,
+        request,
+        reason: failure.kind,
+    })
+}
+
+/// Deals with an answer that has been through the commit gate.
+pub(crate) fn answered<S, B>(
+    mut journey: Journey<S>,
+    trial: Trial,
+    peeked: Peeked<B>,
+) -> Verdict<S, B>
+where
+    B: Body<Data = Bytes>,
+{
+    let Peeked {
+        response, failure, ..
+    } = peeked;
+    let usage = UsageCell::of(&response).cloned();
+    let Some(failure) = failure else {
+        let permit = trial.end(Outcome {
+            failure: None,
+            usage: usage.clone(),
+            is_final: true,
+        });
+        return Verdict::Return(wrap(response, permit, usage));
+    };
+    let next = journey.move_on(&failure);
+    let replacement = replacement(&failure, &trial);
+    let permit = trial.end(Outcome {
+        failure: Some(failure.kind),
+        usage,
+        is_final: next.is_none() && replacement.is_none(),
+    });
+    if let Some(permit) = permit {
+        permit.fail(&failure);
+    }
+    if let Some((permit, request)) = next {
+        return Verdict::MoveOn(Onward {
+            journey,
+            permit,
+            request,
+            reason: failure.kind,
+        });
+    }
+    let call = &journey.call;
+    if let Some(refusal) = replacement {
+        return Verdict::Return(refusal.respond(call.dialect(), call.id()));
+    }
+    let mut answer = wrap(response, None, None);
+    if !answer.status().is_success() && call.attempts().len() > 1 {
+        // We have asked again already; the caller's library is not to do so once more.
+        const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+        answer
+            .headers_mut()
+            .insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    Verdict::Return(answer)
+}
+
+/// What the caller gets instead of an answer that is about us.
+fn replacement(failure: &Failure, trial: &Trial) -> Option<Refusal> {
+    let problem = match failure.kind {
+        FailureKind::Authentication | FailureKind::Permission => "does not accept our credential",
+        FailureKind::Billing => "cannot bill our account",
+        FailureKind::Redirect => "answered with a redirect",
+        _ => return None,
+    };
+    let message = format!("target {} {problem}", trial.target()?.name());
+    Some(Refusal::new(RefusalKind::BadGateway, message).should_retry(false))
+}
+
+fn wrap<B>(
+    response: Response<PeekedBody<B>>,
+    permit: Option<Permit>,
+    cell: Option<UsageCell>,
+) -> Answer<B>
+where
+    B: Body,
+{
+    response.map(|body| ResponseBody::inner(FailoverBody::new(body, permit, cell)))
+}

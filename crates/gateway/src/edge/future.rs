@@ -1,0 +1,118 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tokio_util::sync::CancellationToken;
+use tower_claude::core::{Call, RequestId, ResponseBody};
+
+use super::farewell_body::FarewellBody;
+use super::join_body::JoinBody;
+use crate::telemetry;
+
+/// The body of every answer of the gateway.
+pub type EdgeBody<B> = JoinBody<FarewellBody<ResponseBody<B>>>;
+
+pin_project! {
+    /// The future of [`Edge`](super::Edge).
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        state: State<F>,
+        id: RequestId,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = Projected]
+    enum State<F> {
+        Call { #[pin] future: F, stop: CancellationToken },
+        Hello,
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const OUR_REQUEST_ID: HeaderName = HeaderName::from_static("x-claude-request-id");
+const TARGET: HeaderName = HeaderName::from_static("x-claude-target");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-claude-attempts");
+
+// === impl ResponseFuture ===
+
+impl<F> ResponseFuture<F> {
+    pub(super) const fn new(future: F, id: RequestId, stop: CancellationToken) -> Self {
+        Self {
+            state: State::Call { future, stop },
+            id,
+        }
+    }
+
+    pub(super) const fn hello(id: RequestId) -> Self {
+        Self {
+            state: State::Hello,
+            id,
+        }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes>,
+{
+    type Output = Result<Response<EdgeBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (mut response, stop) = match this.state.project() {
+            Projected::Call { future, stop } => (
+                ready!(future.poll(cx))?.map(ResponseBody::inner),
+                stop.clone(),
+            ),
+            Projected::Hello => (
+                Response::new(ResponseBody::local(Bytes::new())),
+                CancellationToken::new(),
+            ),
+        };
+        dress(&mut response, *this.id);
+        let is_stream = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        Poll::Ready(Ok(response.map(|body| {
+            JoinBody::new(if is_stream {
+                FarewellBody::stream(body, *this.id, stop)
+            } else {
+                FarewellBody::plain(body)
+            })
+        })))
+    }
+}
+
+fn dress<B>(response: &mut Response<B>, id: RequestId) {
+    if let Some(refusal) = response.extensions().get() {
+        telemetry::count_refusal(refusal);
+    }
+    let call = response.extensions_mut().remove::<Call>();
+    let headers = response.headers_mut();
+    let id = id.to_header();
+    if !headers.contains_key(REQUEST_ID) {
+        headers.insert(REQUEST_ID, id.clone());
+    }
+    headers.insert(OUR_REQUEST_ID, id);
+    let Some(call) = call else { return };
+    let attempts = call.attempts().len();
+    if attempts > 0 {
+        headers.insert(ATTEMPTS, HeaderValue::from(attempts));
+    }
+    let target = call.attempts().last(|attempt| {
+        let target = attempt.target.as_ref()?;
+        HeaderValue::from_str(target.name()).ok()
+    });
+    if let Some(target) = target.flatten() {
+        headers.insert(TARGET, target);
+    }
+}

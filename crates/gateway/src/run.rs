@@ -1,0 +1,186 @@
+//! What each command does.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use tower_claude::core::TenantId;
+use tower_claude::tenant_auth::Key;
+use tower_claude_testkit::{FakeClaude, FakeServer};
+
+use crate::admin::Admin;
+use crate::cli::{Command, HELP, Serve, Source};
+use crate::config::{Config, Loaded};
+use crate::server::{self, ServerOptions, Shutdown, Workers};
+use crate::{Stack, StartError, demo, telemetry};
+
+/// Runs a command to its end.
+#[must_use]
+pub fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Help => say(HELP),
+        Command::Version => say(concat!("claude-gateway ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Keygen { tenant } => end(keygen(&tenant)),
+        Command::Check { config } => check(&config),
+        Command::Serve(options) => end(serve(&options)),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn end(result: Result<(), StartError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("claude-gateway: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn keygen(tenant: &str) -> Result<(), StartError> {
+    let tenant = TenantId::new(tenant).map_err(StartError::new)?;
+    let key = Key::generate(&tenant).map_err(StartError::new)?;
+    println!("{}\n{{ digest = \"{}\" }}", key.expose(), key.digest());
+    Ok(())
+}
+
+/// Says all that is wrong with a file; what can only be seen by building is tried as well.
+fn check(path: &std::path::Path) -> ExitCode {
+    match Config::load(path) {
+        Err(problems) => {
+            println!("{problems}");
+            ExitCode::FAILURE
+        }
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() {
+                println!("{}", loaded.warnings);
+            }
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn serve(options: &Serve) -> Result<(), StartError> {
+    telemetry::log_to_stderr();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::new)?;
+    runtime.block_on(async {
+        match &options.source {
+            Source::File(path) => {
+                let loaded = Config::load(path).map_err(|problems| {
+                    StartError::new(format!("the configuration has errors\n{problems}"))
+                })?;
+                serve_config(loaded, options, false).await
+            }
+            Source::Demo => {
+                let fake = FakeServer::start(FakeClaude::default().unlogged());
+                let loaded = demo::config(&fake.base_url())
+                    .map_err(|problems| StartError::new(problems.to_string()))?;
+                serve_config(loaded, options, true).await
+            }
+        }
+    })
+}
+
+async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<(), StartError> {
+    for warning in &loaded.warnings {
+        tracing::warn!(%warning, "configuration");
+    }
+    let config = loaded.config;
+    let bind = |address: SocketAddr| {
+        let bound = if is_demo {
+            demo::listen(address)
+        } else {
+            TcpListener::bind(address)
+        };
+        bound.map_err(|error| StartError::new(format!("listening on {address}: {error}")))
+    };
+    let listener = bind(options.listen.unwrap_or(config.server.listen))?;
+    let admin_listen = options.admin_listen.or(config.server.admin_listen);
+    let admin_listener = admin_listen.map(bind).transpose()?;
+    let metrics = telemetry::install_metrics()?;
+    let (stack, view, ledger) = Stack::build(&config)?;
+
+    let shutdown = Shutdown::default();
+    let server_options = ServerOptions {
+        header_timeout: config.server.header_timeout,
+        shutdown_grace: config.server.shutdown_grace,
+        ..ServerOptions::new()
+    };
+    let stop = shutdown.stop.clone();
+    let workers = Workers::start(
+        move || stack.service(stop.clone()),
+        &server_options,
+        &shutdown,
+    )?;
+    let local = |listener: &TcpListener| listener.local_addr().map_err(StartError::new);
+    let listen = local(&listener)?;
+    let admin = admin_listener.as_ref().map(local).transpose()?;
+    let admin_task = match admin_listener {
+        Some(listener) => {
+            let admin = Admin::new(view, metrics, shutdown.drain.clone());
+            Some(tokio::spawn(
+                admin.serve(listener).map_err(StartError::new)?,
+            ))
+        }
+        None => None,
+    };
+    announce(listen, admin).map_err(StartError::new)?;
+    if is_demo {
+        let path = config.usage.ledger.display().to_string();
+        print!("{}", demo::invitation(listen, admin, &path));
+    }
+
+    let draining = shutdown.drain.clone();
+    tokio::spawn(async move {
+        if terminated().await.is_ok() {
+            tracing::info!("draining");
+            draining.cancel();
+        }
+    });
+    server::accept(listener, &workers, &shutdown)
+        .await
+        .map_err(StartError::new)?;
+    // The admin pages stay up while calls finish.
+    tokio::task::spawn_blocking(move || workers.join())
+        .await
+        .map_err(StartError::new)?;
+    ledger.close().map_err(StartError::new)?;
+    if let Some(task) = admin_task {
+        task.abort();
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The first line on stdout: where it listens, for whoever started it on port 0.
+fn announce(listen: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
+    let mut line = format!("{{\"event\":\"listening\",\"listen\":\"{listen}\"");
+    if let Some(admin) = admin {
+        line.push_str(&format!(",\"admin\":\"{admin}\""));
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}}}")?;
+    out.flush()
+}
+
+/// Waits to be told to stop: by an orchestrator, or by the keyboard.
+async fn terminated() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let kind = tokio::signal::unix::SignalKind::terminate();
+        let mut term = tokio::signal::unix::signal(kind)?;
+        tokio::select! {
+            _ = term.recv() => Ok(()),
+            result = tokio::signal::ctrl_c() => result,
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,167 @@
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tower_claude::core::BoxError;
+use tower_service::Service;
+
+use super::{ServerOptions, Shutdown, connection};
+use crate::StartError;
+
+/// The threads that serve connections, each with a service of its own.
+#[derive(Debug)]
+pub struct Workers<S> {
+    workers: Vec<Worker>,
+    threads: Vec<JoinHandle<()>>,
+    _service: std::marker::PhantomData<fn() -> S>,
+}
+
+/// A connection on its way to a worker; counted until it is closed.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) stream: TcpStream,
+    pub(super) open: Open,
+}
+
+#[derive(Debug)]
+struct Worker {
+    connections: UnboundedSender<Connection>,
+    open: Arc<AtomicUsize>,
+}
+
+/// Counts a connection as open as long as it lives.
+#[derive(Debug)]
+pub(super) struct Open(Arc<AtomicUsize>);
+
+/// How long streams have to say good-bye once they are told to.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+// === impl Workers ===
+
+impl<S> Workers<S>
+where
+    S: Send + 'static,
+{
+    /// Starts the threads; `make` makes a service for each.
+    pub fn start<M, B>(
+        make: M,
+        options: &ServerOptions,
+        shutdown: &Shutdown,
+    ) -> Result<Self, StartError>
+    where
+        M: Fn() -> Result<S, StartError>,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut workers = Vec::new();
+        let mut threads = Vec::new();
+        for number in 0..options.threads.get() {
+            let (connections, receiver) = unbounded_channel();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(StartError::new)?;
+            let (service, options, shutdown) = (make()?, options.clone(), shutdown.clone());
+            let thread = thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || {
+                    runtime.block_on(async {
+                        work(receiver, service, &options, &shutdown).await;
+                    });
+                })
+                .map_err(StartError::new)?;
+            threads.push(thread);
+            workers.push(Worker {
+                connections,
+                open: Arc::default(),
+            });
+        }
+        Ok(Self {
+            workers,
+            threads,
+            _service: std::marker::PhantomData,
+        })
+    }
+
+    /// Hands a connection to the worker that has the fewest.
+    pub(super) fn hand_over(&self, stream: TcpStream) {
+        let least = self
+            .workers
+            .iter()
+            .min_by_key(|worker| worker.open.load(Ordering::Relaxed));
+        if let Some(worker) = least {
+            worker.open.fetch_add(1, Ordering::Relaxed);
+            let connection = Connection {
+                stream,
+                open: Open(Arc::clone(&worker.open)),
+            };
+            // A worker that is gone drops it, which closes it.
+            let _ = worker.connections.send(connection);
+        }
+    }
+
+    /// Waits for the threads, which end once they are told to drain and have.
+    pub fn join(self) {
+        drop(self.workers);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
+    }
+}
+
+// === impl Open ===
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn work<S, B>(
+    mut receiver: UnboundedReceiver<Connection>,
+    service: S,
+    options: &ServerOptions,
+    shutdown: &Shutdown,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let graceful = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            connection = receiver.recv() => {
+                let Some(connection) = connection else { break };
+                let watcher = graceful.watcher();
+                tokio::spawn(connection::serve(
+                    connection,
+                    service.clone(),
+                    watcher,
+                    options.header_timeout,
+                ));
+            }
+            () = shutdown.drain.cancelled() => break,
+        }
+    }
+    let mut drained = std::pin::pin!(graceful.shutdown());
+    tokio::select! {
+        () = &mut drained => return,
+        () = tokio::time::sleep(options.shutdown_grace) => shutdown.stop.cancel(),
+    }
+    let _ = tokio::time::timeout(FAREWELL, drained).await;
+}

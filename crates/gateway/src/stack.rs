@@ -1,0 +1,208 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+use tower_claude::core::{BoxError, Target, TenantId};
+use tower_claude::failover::{Breaker, Health};
+use tower_claude::platforms::{
+    Anthropic, ApiKey, BoundaryLayer, HttpClient, HttpClientBuilder, Platforms,
+};
+use tower_claude::tenant_auth::StaticKeys;
+use tower_claude::token_budget::{MemoryStore, Plans};
+use tower_claude::usage_meter::{JsonLines, JsonLinesThread, Labels, MetricsSink, Prices, Tally};
+use tower_claude::{
+    AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::config::Config;
+use crate::edge::Edge;
+use crate::{StartError, convert};
+
+/// The layers of one gateway, and what they share.
+///
+/// There is one of it; every worker makes a service of its own out of it, with its own
+/// connections to upstream.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    auth: TenantAuthLayer<StaticKeys>,
+    meter: UsageMeterLayer<Sinks>,
+    authorize: AuthorizeLayer,
+    budget: TokenBudgetLayer<MemoryStore>,
+    failover: FailoverLayer,
+    retry: RetryLayer,
+    targets: Arc<[Upstream]>,
+    client: HttpClientBuilder,
+    body_timeout: Duration,
+}
+
+/// What the admin pages look at.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Sums of what was used.
+    pub tally: Tally,
+    /// How the targets are.
+    pub health: Health,
+    /// The books of the budgets.
+    pub store: MemoryStore,
+    /// What the books are kept by.
+    pub plans: Plans,
+    /// Every tenant, and its plan.
+    pub tenants: Arc<[(TenantId, String)]>,
+}
+
+type Sinks = (JsonLines, Arc<MetricsSink>, Tally);
+
+#[derive(Debug)]
+struct Upstream {
+    target: Target,
+    base_url: String,
+    key: ApiKey,
+}
+
+// === impl Stack ===
+
+impl Stack {
+    /// Builds the layers; the thread writes the ledger and has to be closed at the end.
+    pub fn build(config: &Config) -> Result<(Self, View, JsonLinesThread), StartError> {
+        let intake = convert::intake(&config.server);
+        let prices = Prices::new(convert::prices(config));
+        let plans = convert::plans(config)?;
+        let store = MemoryStore::new();
+        let tally = Tally::new();
+        let upstreams = upstreams(config)?;
+        let (ledger, writer) = JsonLines::open(&config.usage.ledger).map_err(|error| {
+            let path = config.usage.ledger.display();
+            StartError::new(format!("opening the ledger {path}: {error}"))
+        })?;
+        let metrics = Arc::new(MetricsSink::new(labels(config, &prices)));
+        let targets = || upstreams.iter().map(|upstream| upstream.target.clone());
+        let failover = FailoverLayer::new(targets())
+            .map_err(StartError::new)?
+            .breaker(breaker(config))
+            .possibly_billed(config.retry.retry_possibly_billed)
+            .intake(intake.clone());
+        let view = View {
+            tally: tally.clone(),
+            health: failover.health(),
+            store: store.clone(),
+            plans: plans.clone(),
+            tenants: tenants(config)?,
+        };
+        let priced = prices.clone();
+        let keys = StaticKeys::new(convert::keys(config)?).map_err(StartError::new)?;
+        let labels = targets().filter_map(|target| target.residency_label().map(str::to_owned));
+        let stack = Self {
+            auth: TenantAuthLayer::new(keys),
+            meter: UsageMeterLayer::new((ledger, metrics, tally))
+                .prices(prices)
+                .intake(intake.clone()),
+            authorize: AuthorizeLayer::new()
+                .priced(move |model| priced.table().is_priced(model))
+                .residencies(labels.collect::<Vec<_>>())
+                .intake(intake.clone()),
+            budget: TokenBudgetLayer::new(store, plans).intake(intake.clone()),
+            failover,
+            retry: RetryLayer::default()
+                .attempts(config.retry.attempts)
+                .base(config.retry.base)
+                .max_delay(config.retry.max_delay)
+                .total_timeout(config.retry.total_timeout)
+                .possibly_billed(config.retry.retry_possibly_billed)
+                .intake(intake),
+            targets: upstreams.into(),
+            client: HttpClient::builder()
+                .request_timeout(config.server.request_timeout)
+                .idle_timeout(config.server.stream_idle_timeout),
+            body_timeout: config.server.body_timeout,
+        };
+        // What a worker will do later is tried once, while somebody is there to be told.
+        stack.platforms()?;
+        let thread = writer.spawn_thread().map_err(StartError::new)?;
+        Ok((stack, view, thread))
+    }
+
+    /// A service with connections of its own; streams end when `stop` is cancelled.
+    pub fn service(
+        &self,
+        stop: CancellationToken,
+    ) -> Result<
+        impl Service<
+            Request<Incoming>,
+            Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send + use<>>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + use<>,
+        StartError,
+    > {
+        let service = self.retry.layer(self.platforms()?);
+        let service = BoundaryLayer::new().layer(self.failover.layer(service));
+        let service = self.authorize.layer(self.budget.layer(service));
+        let service = self.auth.layer(self.meter.layer(service));
+        Ok(Edge::new(service, self.body_timeout, stop))
+    }
+
+    fn platforms(&self) -> Result<Platforms, StartError> {
+        let client = self.client.clone().build().map_err(StartError::new)?;
+        let adapters = self.targets.iter().map(|upstream| {
+            let key = upstream.key.clone();
+            let adapter = Anthropic::new(&upstream.base_url, key, &client);
+            Ok((upstream.target.clone(), adapter.map_err(StartError::new)?))
+        });
+        let adapters: Vec<_> = adapters.collect::<Result<_, StartError>>()?;
+        Platforms::new(adapters).map_err(StartError::new)
+    }
+}
+
+fn upstreams(config: &Config) -> Result<Vec<Upstream>, StartError> {
+    config
+        .targets
+        .iter()
+        .map(|settings| {
+            Ok(Upstream {
+                target: convert::target(settings),
+                base_url: settings.base_url.to_string(),
+                key: ApiKey::new(settings.credential.secret.expose()).map_err(StartError::new)?,
+            })
+        })
+        .collect()
+}
+
+fn tenants(config: &Config) -> Result<Arc<[(TenantId, String)]>, StartError> {
+    config
+        .tenants
+        .iter()
+        .map(|tenant| {
+            let id = TenantId::new(&tenant.id).map_err(StartError::new)?;
+            Ok((id, tenant.plan.clone()))
+        })
+        .collect()
+}
+
+fn breaker(config: &Config) -> Breaker {
+    let settings = &config.failover.breaker;
+    Breaker::new()
+        .failures(settings.failures)
+        .window(settings.window)
+        .open(settings.open)
+}
+
+/// Metric labels come from the configuration and the price table; all else is `other`.
+///
+/// Features are the callers' words and none of them is configured, so only their absence is
+/// told apart.
+fn labels(config: &Config, prices: &Prices) -> Labels {
+    Labels::new()
+        .tenants(config.tenants.iter().map(|tenant| &*tenant.id))
+        .features([tower_claude::core::Attribution::UNKNOWN_FEATURE])
+        .models(prices.table().models())
+        .targets(config.targets.iter().map(|target| &*target.name))
+}

@@ -1,0 +1,68 @@
+//! Logs, and the numbers that are not the meter's.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tower_claude::core::Refusal;
+use tower_claude::failover::Health;
+use tower_claude::tenant_auth::AuthFailure;
+
+use crate::StartError;
+
+/// Refused credentials, by reason.
+const AUTH_FAILURES: &str = "claude_auth_failures_total";
+/// Whether a target takes calls: 1 or 0.
+const TARGET_UP: &str = "claude_target_up";
+/// How much of a limit a tenant has spent, 0 to 1, more in debt.
+const BUDGET_USED: &str = "claude_budget_used_ratio";
+/// Whether the budget's store answers: 1 or 0.
+const BUDGET_STORE_UP: &str = "claude_budget_store_up";
+
+/// Seconds; from a cached word to the longest thought.
+const BUCKETS: [f64; 14] = [
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0,
+];
+
+/// Logs as JSON lines on stderr; `RUST_LOG`-like filters are not read, `info` and above it is.
+pub fn log_to_stderr() {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Installs the recorder whose numbers `/metrics` shows.
+pub fn install_metrics() -> Result<PrometheusHandle, StartError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+        .map_err(StartError::new)?
+        .install_recorder()
+        .map_err(StartError::new)?;
+    describe_counter!(AUTH_FAILURES, Unit::Count, "refused credentials");
+    describe_gauge!(TARGET_UP, "whether a target takes calls");
+    describe_gauge!(BUDGET_USED, "how much of a limit is spent");
+    describe_gauge!(BUDGET_STORE_UP, "whether the budget's store answers");
+    gauge!(BUDGET_STORE_UP).set(1.0);
+    Ok(handle)
+}
+
+/// Counts a refused credential; nothing for other refusals.
+pub(crate) fn count_refusal(refusal: &Refusal) {
+    if let Some(failure) = AuthFailure::of(refusal) {
+        counter!(AUTH_FAILURES, "reason" => failure.as_str()).increment(1);
+    }
+}
+
+/// Brings the gauges of the targets up to date.
+pub(crate) fn show_targets(health: &Health) {
+    for target in health.snapshot() {
+        let name = target.target.name().to_owned();
+        gauge!(TARGET_UP, "target" => name).set(if target.is_up { 1.0 } else { 0.0 });
+    }
+}
+
+/// Brings the gauge of one limit up to date.
+pub(crate) fn show_budget(tenant: &str, limit: &str, used: f64) {
+    gauge!(BUDGET_USED, "tenant" => tenant.to_owned(), "limit" => limit.to_owned()).set(used);
+}

@@ -1,0 +1,162 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_claude_core::{
+    Call, Dialect, Refusal, RefusalKind, RequestId, ResponseBody, TransportError,
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::strip_account_headers;
+
+/// The boundary between your account and those who call through it.
+///
+/// What upstream says of the account is taken off every answer
+/// ([`strip_account_headers`]). Where upstream gave no answer there is one of ours: 502, or 504
+/// where time ran out, so the stack is infallible from here on, as hosts want it. What an
+/// error says of itself stays inside, but for the text of a [`TransportError`].
+///
+/// It belongs outside of retry and failover, which read those headers and ask somebody else
+/// after an error; and inside of the budget, which writes headers of the same names for its
+/// tenants, and of the meter, which records what the caller gets.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct BoundaryLayer(());
+
+/// The service of [`BoundaryLayer`].
+#[derive(Debug)]
+pub struct Boundary<S> {
+    inner: S,
+    /// Why the inner service is not ready: the answer to the next call.
+    unready: Option<Refusal>,
+}
+
+pin_project! {
+    /// The future of [`Boundary`].
+    #[derive(Debug)]
+    pub struct BoundaryFuture<F> {
+        #[pin]
+        state: State<F>,
+        dialect: Dialect,
+        id: RequestId,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = Projected]
+    enum State<F> {
+        Call { #[pin] future: F },
+        Refused { refusal: Option<Refusal> },
+    }
+}
+
+// === impl BoundaryLayer ===
+
+impl BoundaryLayer {
+    /// The layer.
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl<S> Layer<S> for BoundaryLayer {
+    type Service = Boundary<S>;
+
+    fn layer(&self, inner: S) -> Boundary<S> {
+        Boundary {
+            inner,
+            unready: None,
+        }
+    }
+}
+
+// === impl Boundary ===
+
+impl<S: Clone> Clone for Boundary<S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            unready: None,
+        }
+    }
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Boundary<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    S::Error: fmt::Display + 'static,
+{
+    type Response = Response<ResponseBody<ResB>>;
+    type Error = Infallible;
+    type Future = BoundaryFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.unready.is_none()
+            && let Err(error) = ready!(self.inner.poll_ready(cx))
+        {
+            self.unready = Some(answer_for(&error));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let call = Call::of(&request);
+        BoundaryFuture {
+            dialect: call.map_or_else(|| Dialect::of(request.headers()), Call::dialect),
+            id: call.map_or_else(RequestId::generate, Call::id),
+            state: match self.unready.take() {
+                Some(refusal) => State::Refused {
+                    refusal: Some(refusal),
+                },
+                None => State::Call {
+                    future: self.inner.call(request),
+                },
+            },
+        }
+    }
+}
+
+// === impl BoundaryFuture ===
+
+impl<F, B, E> Future for BoundaryFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: fmt::Display + 'static,
+{
+    type Output = Result<Response<ResponseBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let refusal = match this.state.project() {
+            Projected::Call { future } => match ready!(future.poll(cx)) {
+                Ok(mut response) => {
+                    strip_account_headers(response.headers_mut());
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                Err(error) => answer_for(&error),
+            },
+            Projected::Refused { refusal } => match refusal.take() {
+                Some(refusal) => refusal,
+                None => panic!("BoundaryFuture polled after it was ready"),
+            },
+        };
+        Poll::Ready(Ok(refusal.respond(*this.dialect, *this.id)))
+    }
+}
+
+fn answer_for<E: fmt::Display + 'static>(error: &E) -> Refusal {
+    match TransportError::find(error) {
+        Some(found) if found.is_timeout() => {
+            Refusal::new(RefusalKind::GatewayTimeout, found.to_string())
+        }
+        Some(found) => Refusal::new(RefusalKind::BadGateway, found.to_string()),
+        None => Refusal::new(RefusalKind::BadGateway, "upstream gave no answer"),
+    }
+    .cause(error.to_string())
+}

@@ -1,0 +1,145 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_claude_core::{Dialect, Refusal, RequestId, ResponseBody, Tenant};
+use tower_service::Service;
+
+use crate::AuthFailure;
+
+pin_project! {
+    /// The response of [`TenantAuth`](crate::TenantAuth).
+    ///
+    /// `Authenticating` is the authenticator's future, `Calling` the inner service's.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, ReqB, Authenticating, Calling> {
+        #[pin]
+        state: State<S, ReqB, Authenticating, Calling>,
+    }
+}
+
+pin_project! {
+    #[project = Projected]
+    #[project_replace = Replaced]
+    enum State<S, ReqB, Authenticating, Calling> {
+        Authenticate {
+            #[pin]
+            authenticate: Authenticating,
+            inner: S,
+            request: Request<ReqB>,
+            id: RequestId,
+        },
+        Call {
+            #[pin]
+            call: Calling,
+        },
+        Refuse {
+            refusal: Refusal,
+            dialect: Dialect,
+            id: RequestId,
+        },
+        Done,
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<S, ReqB, Authenticating, Calling> ResponseFuture<S, ReqB, Authenticating, Calling> {
+    /// `inner` must be ready.
+    pub(crate) const fn new(
+        authenticate: Authenticating,
+        inner: S,
+        request: Request<ReqB>,
+        id: RequestId,
+    ) -> Self {
+        Self {
+            state: State::Authenticate {
+                authenticate,
+                inner,
+                request,
+                id,
+            },
+        }
+    }
+
+    pub(crate) const fn refused(refusal: Refusal, dialect: Dialect, id: RequestId) -> Self {
+        Self {
+            state: State::Refuse {
+                refusal,
+                dialect,
+                id,
+            },
+        }
+    }
+}
+
+impl<S, ReqB, ResB, Authenticating> Future for ResponseFuture<S, ReqB, Authenticating, S::Future>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    Authenticating: Future<Output = Result<Tenant, Refusal>>,
+{
+    type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                Projected::Authenticate { authenticate, .. } => {
+                    let answer = ready!(authenticate.poll(cx));
+                    let Replaced::Authenticate {
+                        mut inner,
+                        mut request,
+                        id,
+                        ..
+                    } = state.as_mut().project_replace(State::Done)
+                    else {
+                        continue;
+                    };
+                    match answer {
+                        Ok(tenant) => {
+                            request.extensions_mut().insert(tenant);
+                            let call = inner.call(request);
+                            state.set(State::Call { call });
+                        }
+                        Err(refusal) => {
+                            let dialect = Dialect::of(request.headers());
+                            let refusal = AuthFailure::in_one_text(refusal);
+                            return Poll::Ready(Ok(refusal.respond(dialect, id)));
+                        }
+                    }
+                }
+                Projected::Call { call } => {
+                    let response = ready!(call.poll(cx))?;
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                Projected::Refuse { .. } => {
+                    if let Replaced::Refuse {
+                        refusal,
+                        dialect,
+                        id,
+                    } = state.as_mut().project_replace(State::Done)
+                    {
+                        return Poll::Ready(Ok(refusal.respond(dialect, id)));
+                    }
+                }
+                Projected::Done => panic!("TenantAuth's future polled after it was ready"),
+            }
+        }
+    }
+}
+
+impl<S, ReqB, Authenticating, Calling> fmt::Debug
+    for ResponseFuture<S, ReqB, Authenticating, Calling>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Authenticate { .. } => "ResponseFuture::Authenticate",
+            State::Call { .. } => "ResponseFuture::Call",
+            State::Refuse { .. } => "ResponseFuture::Refuse",
+            State::Done => "ResponseFuture::Done",
+        })
+    }
+}

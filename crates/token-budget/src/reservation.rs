@@ -1,0 +1,114 @@
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use crate::{Amounts, Owner, Plan};
+
+/// The name of one reservation: never used twice, never taken from a caller.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReservationId(u128);
+
+/// What is asked of a store before a call: all limits of the plan at once, or none.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Reservation {
+    /// Its name.
+    pub id: ReservationId,
+    /// Whose budget it is taken from.
+    pub owner: Owner,
+    /// The limits.
+    pub plan: Arc<Plan>,
+    /// What the call is expected to take.
+    pub amounts: Amounts,
+    /// What of it is spent as soon as upstream accepts the call: what a hold that expires is
+    /// charged.
+    pub certain: Amounts,
+    /// How long the hold is kept without a settlement. Longer than any call may take.
+    pub hold_for: Duration,
+}
+
+/// What is told a store after a call: what it really took.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settlement {
+    /// The name of the reservation.
+    pub id: ReservationId,
+    /// Whose budget it was taken from.
+    pub owner: Owner,
+    /// The limits at the time of the reservation.
+    pub plan: Arc<Plan>,
+    /// What the call took.
+    pub amounts: Amounts,
+}
+
+// === impl ReservationId ===
+
+impl ReservationId {
+    /// A new name: 64 random bits of the process, and a count.
+    #[must_use]
+    pub fn generate() -> Self {
+        static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self((u128::from(*PROCESS) << 64) | u128::from(count))
+    }
+
+    /// The name as a number.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for ReservationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for ReservationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+// === impl Reservation ===
+
+impl Reservation {
+    /// How long a hold is kept unless said otherwise: 20 minutes.
+    pub const HOLD_FOR: Duration = Duration::from_secs(20 * 60);
+
+    /// A reservation of which everything but the output is certain.
+    #[must_use]
+    pub fn new(id: ReservationId, owner: Owner, plan: Arc<Plan>, amounts: Amounts) -> Self {
+        let certain = Amounts {
+            output_tokens: 0,
+            ..amounts
+        };
+        Self {
+            id,
+            owner,
+            plan,
+            amounts,
+            certain,
+            hold_for: Self::HOLD_FOR,
+        }
+    }
+}
+
+// === impl Settlement ===
+
+impl Settlement {
+    /// A settlement of `amounts` for a reservation of that name, owner and plan.
+    #[must_use]
+    pub const fn new(id: ReservationId, owner: Owner, plan: Arc<Plan>, amounts: Amounts) -> Self {
+        Self {
+            id,
+            owner,
+            plan,
+            amounts,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, response};
+use tower_claude_core::{End, Endpoint, RequestId, UsageCell};
+
+use crate::bill::{Biller, is_success};
+use crate::shared::Settings;
+use crate::{UsageRecord, attempts, metered};
+
+/// An answer of upstream's, while it passes.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    cell: UsageCell,
+    is_stream: bool,
+    awaits_first_token: bool,
+    /// Which attempt it is of.
+    attempt: usize,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+// === impl Answer ===
+
+impl Answer {
+    pub(crate) fn new(head: &response::Parts, endpoint: Endpoint, attempt: usize) -> Self {
+        Self {
+            // `tap` has put it there.
+            cell: head.extensions.get().cloned().unwrap_or_default(),
+            is_stream: is_event_stream(&head.headers),
+            awaits_first_token: endpoint == Endpoint::Messages && head.status.is_success(),
+            attempt,
+        }
+    }
+
+    /// Whether the first content came with the data that has just passed.
+    pub(crate) fn has_begun(&mut self) -> bool {
+        let begins = self.awaits_first_token
+            && (!self.is_stream || self.cell.read(|metered| metered.has_content));
+        self.awaits_first_token &= !begins;
+        begins
+    }
+
+    /// Writes down how it ended; `looked` is how it looked from outside.
+    pub(crate) fn write(self, record: &mut UsageRecord, looked: End, settings: &Settings) {
+        let end = if is_success(record.status) {
+            let said = self.cell.read(|metered| metered.end);
+            said.unwrap_or(match looked {
+                // Cut between whoever reads along and here.
+                End::Complete if self.is_stream => End::Truncated,
+                looked => looked,
+            })
+        } else {
+            End::Errored
+        };
+        record.outcome = end.into();
+        let prices = settings.prices.load();
+        let mut biller = Biller::new(&prices, record);
+        let (cost, failure) = self.cell.read(|metered| {
+            metered::write(record, metered, &settings.names);
+            let cost = biller.answer(record.status, metered, record.target.as_ref());
+            (cost, metered.failure)
+        });
+        attempts::settle(record, self.attempt, end, failure);
+        let earlier = record.billed();
+        record.bill(earlier.and_then(|earlier| Ok(earlier.saturating_add(cost?))));
+        record.price_version = biller.version().or(record.price_version);
+    }
+}
+
+/// Upstream's id of the answer: what the header says, unless it is our own.
+pub(crate) fn upstream_id(headers: &HeaderMap, ours: RequestId) -> Option<Box<str>> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    (id != ours.as_str() && (1..=128).contains(&id.len())).then(|| id.into())
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let word = kind.as_bytes().get(..17);
+        word.is_some_and(|word| word.eq_ignore_ascii_case(b"text/event-stream"))
+    })
+}

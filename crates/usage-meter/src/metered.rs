@@ -1,0 +1,72 @@
+//! What an answer said of itself, as it stands in the record.
+
+use tower_claude_core::{IterationKind, Metered};
+
+use crate::names::Names;
+use crate::{UsageRecord, UsageSource};
+
+/// The output tokens of an answer, and how its counts came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) tokens: Option<u64>,
+    pub(crate) source: UsageSource,
+}
+
+// === impl Output ===
+
+impl Output {
+    pub(crate) fn of(metered: &Metered) -> Self {
+        let reported = metered.usage.output_tokens;
+        let seen = metered.output_seen();
+        // The report that comes with the stop reason is the last, even if the end is missing.
+        let is_final = metered.is_exact() || metered.stop_reason.is_some();
+        let (tokens, source) = match (metered.usage.is_known(), seen) {
+            (true, _) if is_final => (reported, UsageSource::Exact),
+            // What a stream reports at its beginning is a placeholder.
+            (true, _) => (Some(reported.unwrap_or(0).max(seen)), UsageSource::Partial),
+            (false, 0) => (None, UsageSource::None),
+            (false, _) => (Some(seen), UsageSource::Estimated),
+        };
+        Self { tokens, source }
+    }
+}
+
+/// The model that answered, as far as the answer says.
+///
+/// In a stream with a fallback, `message_start` names the model that declined; the one that
+/// served is named by the iterations.
+pub(crate) fn served_model(metered: &Metered) -> Option<&str> {
+    metered
+        .usage
+        .iterations
+        .iter()
+        .flatten()
+        .rev()
+        .filter(|iteration| iteration.kind == IterationKind::Fallback)
+        .find_map(|iteration| iteration.model.as_deref())
+        .or(metered.model.as_deref())
+}
+
+/// Writes down what an answer said of itself.
+pub(crate) fn write(record: &mut UsageRecord, metered: &Metered, names: &Names) {
+    record.served_model = served_model(metered).map(|model| names.get(model));
+    record.stop_reason.clone_from(&metered.stop_reason);
+    record.error_type = metered.error_type.as_deref().map(|word| names.get(word));
+    let usage = &metered.usage;
+    let output = Output::of(metered);
+    record.usage_source = output.source;
+    record.input_tokens = usage.input_tokens;
+    record.output_tokens = output.tokens;
+    record.cache_read_input_tokens = usage.cache_read_input_tokens;
+    record.cache_creation_1h_input_tokens = usage.cache_creation_1h_input_tokens;
+    // In a stream the sum keeps growing after the split was reported.
+    // NOTE: pricing reads the two in the same way.
+    let hour = usage.cache_creation_1h_input_tokens.unwrap_or(0);
+    let rest = usage
+        .cache_creation_input_tokens
+        .map(|written| written.saturating_sub(hour));
+    record.cache_creation_5m_input_tokens = usage.cache_creation_5m_input_tokens.max(rest);
+    record.web_search_requests = usage.web_search_requests;
+    record.service_tier.clone_from(&usage.service_tier);
+    record.speed.clone_from(&usage.speed);
+}

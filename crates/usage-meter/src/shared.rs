@@ -1,0 +1,70 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tower_claude_core::{Attribution, Intake};
+
+use crate::names::Names;
+use crate::{Prices, UsageRecord, UsageSink};
+
+/// What a layer and all its services have in common.
+pub(crate) struct Shared<K> {
+    pub(crate) sink: Arc<K>,
+    pub(crate) settings: Settings,
+}
+
+/// All of it but the sink.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) intake: Intake,
+    pub(crate) prices: Prices,
+    pub(crate) names: Arc<Names>,
+    /// The feature of calls that name none, kept so that it is not looked up.
+    pub(crate) unknown_feature: Arc<str>,
+}
+
+/// The same without its type, so that futures and bodies do not carry the sink's.
+pub(crate) trait Ledger: Send + Sync {
+    fn settings(&self) -> &Settings;
+
+    /// Gives a record to the sink. Never panics: it is called in drops, and while unwinding.
+    fn hand_over(&self, record: Arc<UsageRecord>);
+}
+
+// === impl Shared ===
+
+impl<K> Shared<K> {
+    pub(crate) fn new(sink: K) -> Self {
+        Self {
+            sink: Arc::new(sink),
+            settings: Settings {
+                intake: Intake::new(),
+                prices: Prices::default(),
+                names: Arc::default(),
+                unknown_feature: Attribution::UNKNOWN_FEATURE.into(),
+            },
+        }
+    }
+}
+
+impl<K> Clone for Shared<K> {
+    fn clone(&self) -> Self {
+        Self {
+            sink: Arc::clone(&self.sink),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+impl<K> Ledger for Shared<K>
+where
+    K: UsageSink + Send + Sync,
+{
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn hand_over(&self, record: Arc<UsageRecord>) {
+        // A second panic while unwinding would end the process.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.sink.record(record)));
+    }
+}
