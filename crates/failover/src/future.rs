@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tower_claude_core::{CallBody, FailureKind, Peek, Prepare};
+use tower_claude_core::{Call, CallBody, FailureKind, Peek, Prepare, Prepared};
 use tower_service::Service;
 
 use crate::Route;
@@ -28,35 +28,33 @@ pin_project! {
         B: Body,
     {
         #[pin]
-        state: State<S, F, B, R>,
+        state: State<F, B>,
+        // Every state needs it: in the variants it would be moved with each step.
+        journey: Journey<S, R>,
     }
 }
 
 pin_project! {
     #[project = Projected]
     #[project_replace = Replaced]
-    enum State<S, F, B, R>
+    enum State<F, B>
     where
         B: Body,
     {
         Prepare {
             prepare: Prepare,
-            inner: S,
-            shared: Arc<Shared<R>>,
         },
         Ready {
-            onward: Onward<S>,
+            onward: Onward,
         },
         Call {
             #[pin]
             future: F,
-            journey: Journey<S>,
             trial: Trial,
         },
         Peek {
             #[pin]
             peek: Peek<B>,
-            journey: Journey<S>,
             trial: Trial,
         },
         Done,
@@ -71,11 +69,8 @@ where
 {
     pub(crate) const fn new(prepare: Prepare, inner: S, shared: Arc<Shared<R>>) -> Self {
         Self {
-            state: State::Prepare {
-                prepare,
-                inner,
-                shared,
-            },
+            state: State::Prepare { prepare },
+            journey: Journey::new(inner, shared),
         }
     }
 }
@@ -92,34 +87,36 @@ where
     type Output = Result<Answer<B>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let (mut state, journey) = (this.state, this.journey);
         loop {
             // First wait for what the state awaits, then take it apart: nothing pinned moves.
-            let next = match state.as_mut().project() {
-                Projected::Prepare { prepare, .. } => {
-                    let prepared = ready!(Pin::new(prepare).poll(cx));
-                    let Replaced::Prepare { inner, shared, .. } =
-                        state.as_mut().project_replace(State::Done)
-                    else {
-                        continue;
-                    };
-                    let prepared = match prepared {
+            match state.as_mut().project() {
+                Projected::Prepare { prepare } => {
+                    let prepared = match ready!(Pin::new(prepare).poll(cx)) {
                         Ok(prepared) => prepared,
                         Err(unprepared) => {
-                            let (dialect, id) = (unprepared.call.dialect(), unprepared.call.id());
-                            return Poll::Ready(Ok(unprepared.refusal.respond(dialect, id)));
+                            state.set(State::Done);
+                            let (refusal, call) = (unprepared.refusal, unprepared.call);
+                            let answer = refusal.respond(call.dialect(), call.id());
+                            return Poll::Ready(Ok(answer));
                         }
                     };
-                    let (dialect, id) = (prepared.call.dialect(), prepared.call.id());
-                    match Journey::begin(inner, prepared, &shared) {
-                        Ok((journey, permit, request)) => {
-                            State::call(journey, permit, None, request)
+                    match journey.set_out(&prepared) {
+                        Ok(permit) => {
+                            let Prepared { request, call, .. } = prepared;
+                            state.call(&mut journey.inner, request, call, permit, None);
                         }
-                        Err(refusal) => return Poll::Ready(Ok(refusal.respond(dialect, id))),
+                        Err(refusal) => {
+                            state.set(State::Done);
+                            let call = &prepared.call;
+                            let answer = refusal.respond(call.dialect(), call.id());
+                            return Poll::Ready(Ok(answer));
+                        }
                     }
                 }
-                Projected::Ready { onward } => {
-                    let ready = ready!(onward.journey.inner.poll_ready(cx));
+                Projected::Ready { .. } => {
+                    let ready = ready!(journey.inner.poll_ready(cx));
                     let Replaced::Ready { onward } = state.as_mut().project_replace(State::Done)
                     else {
                         continue;
@@ -127,47 +124,45 @@ where
                     if let Err(error) = ready {
                         return Poll::Ready(Err(error));
                     }
-                    State::call(
-                        onward.journey,
-                        onward.permit,
-                        Some(onward.reason),
-                        onward.request,
-                    )
+                    let Onward {
+                        call,
+                        permit,
+                        request,
+                        reason,
+                    } = onward;
+                    state.call(&mut journey.inner, request, call, permit, Some(reason));
                 }
                 Projected::Call { future, .. } => {
                     let result = ready!(future.poll(cx));
-                    let Replaced::Call { journey, trial, .. } =
-                        state.as_mut().project_replace(State::Done)
+                    let Replaced::Call { trial, .. } = state.as_mut().project_replace(State::Done)
                     else {
                         continue;
                     };
                     match result {
-                        Ok(response) => State::Peek {
-                            trial: trial.heard(response.status()),
-                            peek: Peek::new(response, journey.call.id()),
-                            journey,
-                        },
+                        Ok(response) => {
+                            let trial = trial.heard(response.status());
+                            let peek = Peek::new(response, trial.call().id());
+                            state.set(State::Peek { peek, trial });
+                        }
                         Err(error) => match unanswered(journey, trial, &error) {
-                            Some(onward) => State::Ready { onward },
+                            Some(onward) => state.set(State::Ready { onward }),
                             None => return Poll::Ready(Err(error)),
                         },
                     }
                 }
                 Projected::Peek { peek, .. } => {
                     let peeked = ready!(peek.poll(cx));
-                    let Replaced::Peek { journey, trial, .. } =
-                        state.as_mut().project_replace(State::Done)
+                    let Replaced::Peek { trial, .. } = state.as_mut().project_replace(State::Done)
                     else {
                         continue;
                     };
                     match answered(journey, trial, peeked) {
                         Verdict::Return(answer) => return Poll::Ready(Ok(answer)),
-                        Verdict::MoveOn(onward) => State::Ready { onward },
+                        Verdict::MoveOn(onward) => state.set(State::Ready { onward }),
                     }
                 }
                 Projected::Done => panic!("failover's ResponseFuture polled after it was ready"),
-            };
-            state.set(next);
+            }
         }
     }
 }
@@ -189,24 +184,24 @@ where
 
 // === impl State ===
 
-impl<S, F, B, R> State<S, F, B, R>
+impl<F, B> State<F, B>
 where
-    S: Service<Request<CallBody>, Response = Response<B>, Future = F>,
     B: Body,
 {
     /// Asks a target; the service is ready.
-    fn call(
-        mut journey: Journey<S>,
+    fn call<S>(
+        self: &mut Pin<&mut Self>,
+        inner: &mut S,
+        mut request: Request<CallBody>,
+        call: Call,
         permit: Permit,
         reason: Option<FailureKind>,
-        mut request: Request<CallBody>,
-    ) -> Self {
+    ) where
+        S: Service<Request<CallBody>, Future = F>,
+    {
         request.extensions_mut().insert(permit.target().clone());
-        let trial = Trial::begin(&journey.call, permit, reason);
-        Self::Call {
-            future: journey.inner.call(request),
-            journey,
-            trial,
-        }
+        let trial = Trial::begin(call, permit, reason);
+        let future = inner.call(request);
+        self.set(Self::Call { future, trial });
     }
 }

@@ -2,21 +2,19 @@ use std::sync::Arc;
 
 use http::Request;
 use tokio::time::Instant;
-use tower_claude_core::{Call, CallBody, Failure, FailureKind, Prepared, Refusal, Scope, Tenant};
+use tower_claude_core::{CallBody, Failure, FailureKind, Prepared, Refusal, Scope, Tenant};
 
 use crate::by_priority::lives_at_one_target;
 use crate::layer::Shared;
 use crate::permit::Permit;
 use crate::plan::{all_closed, class_of, plan};
-use crate::pool::Pool;
 use crate::spare::Spare;
 use crate::{ModelClass, Order, Route};
 
-/// One call on its way from target to target.
-pub(crate) struct Journey<S> {
+/// What a call takes along from target to target.
+pub(crate) struct Journey<S, R> {
     pub(crate) inner: S,
-    pub(crate) call: Call,
-    pool: Arc<Pool>,
+    shared: Arc<Shared<R>>,
     class: ModelClass,
     /// Places in the pool.
     order: Order,
@@ -27,38 +25,36 @@ pub(crate) struct Journey<S> {
 
 // === impl Journey ===
 
-impl<S> Journey<S> {
-    /// Sets out: the request for the first target, and the permit for it.
-    pub(crate) fn begin<R>(
-        inner: S,
-        prepared: Prepared,
-        shared: &Shared<R>,
-    ) -> Result<(Self, Permit, Request<CallBody>), Refusal>
+impl<S, R> Journey<S, R> {
+    pub(crate) const fn new(inner: S, shared: Arc<Shared<R>>) -> Self {
+        Self {
+            inner,
+            shared,
+            class: ModelClass::Other,
+            order: Order::new(),
+            next: 0,
+            spare: None,
+        }
+    }
+
+    /// Plans the journey of a call; the permit is for its first target.
+    pub(crate) fn set_out(&mut self, prepared: &Prepared) -> Result<Permit, Refusal>
     where
         R: Route,
     {
         let Prepared { request, call, .. } = prepared;
         let tenant = request.extensions().get::<Tenant>();
-        let (class, now) = (class_of(&call), Instant::now());
-        let mut journey = Self {
-            inner,
-            order: plan(shared, &call, tenant, class, now)?,
-            class,
-            call,
-            pool: Arc::clone(&shared.pool),
-            next: 0,
-            spare: None,
+        let now = Instant::now();
+        self.class = class_of(call);
+        self.order = plan(&self.shared, call, tenant, self.class, now)?;
+        let Some(permit) = self.admit(now) else {
+            let closed_for = |slot| self.shared.pool.closed_for(slot, self.class, now);
+            return Err(all_closed(self.order.iter().filter_map(closed_for).min()));
         };
-        let Some(permit) = journey.admit(now) else {
-            let closed_for = |slot| journey.pool.closed_for(slot, journey.class, now);
-            return Err(all_closed(
-                journey.order.iter().filter_map(closed_for).min(),
-            ));
-        };
-        if journey.has_more() && !lives_at_one_target(journey.call.endpoint()) {
-            journey.spare = Spare::of(&request);
+        if self.has_more() && !lives_at_one_target(call.endpoint()) {
+            self.spare = Spare::of(request);
         }
-        Ok((journey, permit, request))
+        Ok(permit)
     }
 
     /// The permit for the next target and the request for it, if the call is to move on from
@@ -89,13 +85,13 @@ impl<S> Journey<S> {
         }
         failure
             .should_retry
-            .unwrap_or(self.pool.possibly_billed || !failure.possibly_billed())
+            .unwrap_or(self.shared.pool.possibly_billed || !failure.possibly_billed())
     }
 
     fn admit(&mut self, now: Instant) -> Option<Permit> {
         while let Some(slot) = self.order.get(self.next) {
             self.next += 1;
-            if let Some(permit) = self.pool.admit(slot, self.class, now) {
+            if let Some(permit) = self.shared.pool.admit(slot, self.class, now) {
                 return Some(permit);
             }
         }

@@ -32,10 +32,10 @@ pub(crate) struct Outcome {
 // === impl Trial ===
 
 impl Trial {
-    pub(crate) fn begin(call: &Call, permit: Permit, reason: Option<FailureKind>) -> Self {
+    pub(crate) fn begin(call: Call, permit: Permit, reason: Option<FailureKind>) -> Self {
         Self {
             before: call.attempts().len(),
-            call: call.clone(),
+            call,
             permit: Some(permit),
             started: Instant::now(),
             reason,
@@ -49,12 +49,16 @@ impl Trial {
         self
     }
 
+    pub(crate) const fn call(&self) -> &Call {
+        &self.call
+    }
+
     pub(crate) fn target(&self) -> Option<&Target> {
         self.permit.as_ref().map(Permit::target)
     }
 
     /// Writes down what came of it, and gives the permit on.
-    pub(crate) fn end(mut self, outcome: Outcome) -> Option<Permit> {
+    pub(crate) fn end(&mut self, outcome: Outcome) -> Option<Permit> {
         let permit = self.permit.take()?;
         self.write(&permit, outcome);
         Some(permit)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use tower_claude_core::{
-    CallBody, Failure, FailureKind, Peeked, PeekedBody, Refusal, RefusalKind, ResponseBody,
+    Call, CallBody, Failure, FailureKind, Peeked, PeekedBody, Refusal, RefusalKind, ResponseBody,
     UsageCell,
 };
 
@@ -16,21 +16,17 @@ use crate::trial::{Outcome, Trial};
 pub(crate) type Answer<B> = Response<ResponseBody<FailoverBody<B>>>;
 
 /// What follows from an answer.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "boxing either would cost an allocation per call"
-)]
-pub(crate) enum Verdict<S, B>
+pub(crate) enum Verdict<B>
 where
     B: Body,
 {
     Return(Answer<B>),
-    MoveOn(Onward<S>),
+    MoveOn(Onward),
 }
 
-/// A call that is about to ask a further target.
-pub(crate) struct Onward<S> {
-    pub(crate) journey: Journey<S>,
+/// What it takes to ask a further target.
+pub(crate) struct Onward {
+    pub(crate) call: Call,
     pub(crate) permit: Permit,
     pub(crate) request: Request<CallBody>,
     /// What went wrong at the last target.
@@ -38,11 +34,11 @@ pub(crate) struct Onward<S> {
 }
 
 /// Deals with a target that gave no answer; `None` if the error is the caller's.
-pub(crate) fn unanswered<S, E>(
-    mut journey: Journey<S>,
-    trial: Trial,
+pub(crate) fn unanswered<S, R, E>(
+    journey: &mut Journey<S, R>,
+    mut trial: Trial,
     error: &E,
-) -> Option<Onward<S>>
+) -> Option<Onward>
 where
     E: 'static,
 {
@@ -58,7 +54,7 @@ where
     }
     let (permit, request) = next?;
     Some(Onward {
-        journey,
+        call: trial.call().clone(),
         permit,
         request,
         reason: failure.kind,
@@ -66,11 +62,11 @@ where
 }
 
 /// Deals with an answer that has been through the commit gate.
-pub(crate) fn answered<S, B>(
-    mut journey: Journey<S>,
-    trial: Trial,
+pub(crate) fn answered<S, R, B>(
+    journey: &mut Journey<S, R>,
+    mut trial: Trial,
     peeked: Peeked<B>,
-) -> Verdict<S, B>
+) -> Verdict<B>
 where
     B: Body<Data = Bytes>,
 {
@@ -96,15 +92,15 @@ where
     if let Some(permit) = permit {
         permit.fail(&failure);
     }
+    let call = trial.call();
     if let Some((permit, request)) = next {
         return Verdict::MoveOn(Onward {
-            journey,
+            call: call.clone(),
             permit,
             request,
             reason: failure.kind,
         });
     }
-    let call = &journey.call;
     if let Some(refusal) = replacement {
         return Verdict::Return(refusal.respond(call.dialect(), call.id()));
     }

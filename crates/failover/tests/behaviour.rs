@@ -43,7 +43,10 @@ async fn a_call_goes_to_the_first_target_alone() {
     assert_eq!(log(&call), [("a".into(), Some(200), None, None, true)]);
     let usage = call.attempts().last(|attempt| attempt.usage.clone());
     let usage = usage.flatten().unwrap();
-    assert!(usage.read(|metered| metered.is_exact()), "at the end");
+    assert!(
+        usage.read(tower_claude_core::Metered::is_exact),
+        "at the end"
+    );
 }
 
 #[tokio::test]

@@ -100,7 +100,8 @@
 //! | [`Target`](tower_claude_core::Target) | requests | chooses the platform, maps the model | the first target |
 //! | [`Call`](tower_claude_core::Call) | requests | knows the model and its place | no model is mapped |
 //!
-//! No extension travels further, and none is added to answers.
+//! No extension travels further. Answers have those that hyper adds: the addresses of the
+//! connection, and a reason phrase that is not the usual one.
 //!
 //! # Cancellation
 //!

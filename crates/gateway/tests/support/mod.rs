@@ -44,8 +44,13 @@ pub(crate) struct Pair {
 // === impl Pair ===
 
 impl Pair {
-    /// The usual tenant, and whatever `more` configuration a test adds.
+    /// The usual tenant, without limits, and whatever `more` configuration a test adds.
     pub(crate) fn start(fake: FakeClaude, more: &str) -> Self {
+        Self::limited(fake, "", more)
+    }
+
+    /// The same, with limits for the usual tenant.
+    pub(crate) fn limited(fake: FakeClaude, limits: &str, more: &str) -> Self {
         let server = FakeServer::start(fake.clone());
         let gateway = Gateway::start(&format!(
             r#"
@@ -64,7 +69,7 @@ keys = [{{ digest = "{}" }}]
 models = ["claude-*"]
 
 [plans.standard]
-limits = []
+limits = [{limits}]
 
 {more}
 "#,

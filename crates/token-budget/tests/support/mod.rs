@@ -164,3 +164,14 @@ pub(crate) async fn text(response: Answered) -> String {
 pub(crate) async fn json(response: Answered) -> serde_json::Value {
     serde_json::from_str(&text(response).await).unwrap()
 }
+
+/// A rate limit header of ours.
+pub(crate) fn header<'a, B>(response: &'a Response<B>, name: &str) -> &'a str {
+    let name = format!("anthropic-ratelimit-{name}");
+    response
+        .headers()
+        .get(&name)
+        .unwrap_or_else(|| panic!("no {name}"))
+        .to_str()
+        .unwrap()
+}
