@@ -6,7 +6,7 @@ mod stack;
 use bytes::Bytes;
 
 pub use inner::{Inner, InnerBody, stream};
-pub use stack::{Layer, LAYERS, whole};
+pub use stack::{LAYERS, Layered, calls};
 
 /// The key that the benchmarks call with.
 pub const API_KEY: &str = "bench-key-of-tenant-bench";

@@ -1,1 +1,1 @@
-//! tests
+//! The tests of this package are in `tests/`; it has no code of its own.

@@ -52,7 +52,12 @@ async fn main() {
     }
     let seconds = began.elapsed().as_secs_f64();
     latencies.sort_unstable();
-    let at = |part: usize| latencies.get(latencies.len() * part / 100).copied().unwrap_or(0);
+    let at = |part: usize| {
+        latencies
+            .get(latencies.len() * part / 100)
+            .copied()
+            .unwrap_or(0)
+    };
     println!(
         "{{\"calls\":{},\"errors\":{},\"seconds\":{seconds:.3},\"bytes\":{},\"p50_us\":{},\"p99_us\":{}}}",
         latencies.len(),
@@ -73,7 +78,9 @@ async fn connection(
 ) -> Vec<u128> {
     let stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("a socket");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1");
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .expect("HTTP/1");
     tokio::spawn(connection);
     let mut latencies = Vec::new();
     for _ in 0..calls {

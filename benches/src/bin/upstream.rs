@@ -35,7 +35,10 @@ async fn main() {
     })
     .unlogged();
     let server = FakeServer::start(fake);
-    println!("{{\"event\":\"listening\",\"listen\":\"{}\"}}", server.addr());
+    println!(
+        "{{\"event\":\"listening\",\"listen\":\"{}\"}}",
+        server.addr()
+    );
     std::future::pending::<()>().await;
 }
 

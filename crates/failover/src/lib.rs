@@ -121,6 +121,7 @@ mod by_priority;
 mod calm;
 mod candidate;
 mod circuit;
+mod deadline;
 mod error;
 mod future;
 mod health;

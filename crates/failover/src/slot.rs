@@ -5,7 +5,8 @@ use tokio::time::Instant;
 use tower_claude_core::{Failure, FailureKind, Target};
 
 use crate::calm::Calm;
-use crate::circuit::{Circuit, Pass, after, left};
+use crate::circuit::{Circuit, Pass};
+use crate::deadline::{after, left};
 use crate::{Breaker, ModelClass, TargetHealth};
 
 /// A target and how it is doing.
@@ -179,5 +180,50 @@ impl Blame {
             }
             _ => Self::Nothing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BREAKER: Breaker = Breaker::new();
+    const CLASS: ModelClass = ModelClass::Opus;
+
+    fn attempt(slot: &Slot, failure: Option<FailureKind>) {
+        let pass = slot.admit(CLASS, &BREAKER, Instant::now()).unwrap();
+        match failure {
+            None => slot.succeed(CLASS, pass, &BREAKER),
+            Some(kind) => slot.fail(CLASS, pass, &Failure::new(kind), &BREAKER),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_does_well_takes_no_lock() {
+        let slot = Slot::new(Target::new("a"));
+        let held = slot.state();
+        assert_eq!(slot.closed_for(CLASS, Instant::now()), None);
+        attempt(&slot, None);
+        drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_calm_again_when_its_failures_are_forgotten() {
+        let slot = Slot::new(Target::new("a"));
+        let is_calm = || slot.calm[CLASS.index()].era().is_some();
+        attempt(&slot, Some(FailureKind::Overloaded));
+        attempt(&slot, None);
+        assert!(!is_calm(), "a failure still counts");
+        tokio::time::advance(Duration::from_secs(30)).await;
+        attempt(&slot, None);
+        assert!(is_calm());
+
+        attempt(&slot, Some(FailureKind::Invalid));
+        assert!(is_calm(), "the caller's mistake");
+        attempt(&slot, Some(FailureKind::SpendCap));
+        assert!(!is_calm());
+        tokio::time::advance(UNDATED).await;
+        attempt(&slot, None);
+        assert!(is_calm());
     }
 }

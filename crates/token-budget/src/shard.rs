@@ -1,17 +1,17 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::Account;
-use crate::{Amounts, Owner, Plan, Reservation, ReservationId, Reserved, Settlement};
+use crate::owner_hash::{HashedOwner, Seed};
+use crate::{Amounts, Plan, Reservation, ReservationId, Reserved, Settlement};
 
 /// The books of some of the owners, behind one lock.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    pub(crate) accounts: HashMap<Owner, Account>,
-    holds: HashMap<ReservationId, Hold, BuildHasherDefault<IdHasher>>,
+    pub(crate) accounts: HashMap<HashedOwner, Account, Seed>,
+    holds: HashMap<ReservationId, Hold, Seed>,
     settled: Recent<()>,
     /// With what was charged when they expired.
     expired: Recent<Amounts>,
@@ -26,7 +26,7 @@ pub(crate) struct Shard {
 /// What is set aside for a call that runs.
 #[derive(Debug)]
 struct Hold {
-    owner: Owner,
+    owner: HashedOwner,
     plan: Arc<Plan>,
     amounts: Amounts,
     certain: Amounts,
@@ -37,13 +37,9 @@ struct Hold {
 /// The last reservations that came to an end, so that none ends twice.
 #[derive(Debug)]
 struct Recent<V> {
-    ends: HashMap<ReservationId, V, BuildHasherDefault<IdHasher>>,
+    ends: HashMap<ReservationId, V, Seed>,
     order: VecDeque<ReservationId>,
 }
-
-/// Ids are unique and not chosen by callers: one multiplication spreads them well enough.
-#[derive(Default)]
-struct IdHasher(u64);
 
 /// How many ends are remembered, of settled calls and of expired holds each.
 const REMEMBERED: usize = 4096;
@@ -75,7 +71,7 @@ impl Shard {
         self.next_expiry = next;
     }
 
-    pub(crate) fn has(&self, owner: &Owner) -> bool {
+    pub(crate) fn has(&self, owner: &HashedOwner) -> bool {
         self.accounts.contains_key(owner)
     }
 
@@ -84,7 +80,7 @@ impl Shard {
         self.accounts.len() >= self.crowd.max(64)
     }
 
-    pub(crate) fn open(&mut self, owner: Owner) {
+    pub(crate) fn open(&mut self, owner: HashedOwner) {
         self.accounts.insert(owner, Account::default());
     }
 
@@ -206,25 +202,5 @@ impl<V> Default for Recent<V> {
             ends: HashMap::default(),
             order: VecDeque::new(),
         }
-    }
-}
-
-// === impl IdHasher ===
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn write_u128(&mut self, id: u128) {
-        let word = |word: u128| u64::try_from(word & u128::from(u64::MAX)).unwrap_or(0);
-        let mixed = (word(id >> 64) ^ word(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = mixed ^ (mixed >> 32);
     }
 }

@@ -23,7 +23,7 @@ async fn timing() {
     let p = plan(1 << 60);
     let o = support::owner("web");
     for round in 0..4 {
-        let n = 1_000_000_u64;
+        let n: u64 = std::env::var("N").map_or(1_000_000, |v| v.parse().unwrap());
         let a = N.load(Relaxed);
         let t = Instant::now();
         for _ in 0..n {
@@ -53,7 +53,7 @@ async fn timing() {
         r
     };
     for round in 0..4 {
-        let n = 300_000_u64;
+        let n: u64 = std::env::var("N").map_or(300_000, |v| v.parse().unwrap());
         let a = N.load(Relaxed);
         let t = Instant::now();
         for _ in 0..n {

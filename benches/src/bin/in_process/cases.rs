@@ -1,11 +1,9 @@
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
+use http::Request;
 use tower_claude::core::{CallBody, Intake, Prepare, SseScanner};
-use tower_claude_benches::{Inner, LAYERS, body, stream};
-use tower_service::Service;
+use tower_claude_benches::{Inner, LAYERS, body, calls, stream};
 
 /// Something to be run many times.
 pub(crate) struct Case {
@@ -45,15 +43,6 @@ pub(crate) fn all() -> Vec<Case> {
         preparer("Prepare, 200 KB", "200k"),
     ]);
     cases
-}
-
-/// Calls a service and reads its answer to the end.
-pub(crate) fn calls<S, B>(mut service: S, body: Bytes) -> Box<dyn FnMut()>
-where
-    S: Service<Request<CallBody>, Response = Response<B>> + 'static,
-    B: Body<Data = Bytes>,
-{
-    Box::new(move || tower_claude_benches::call(&mut service, body.clone()))
 }
 
 fn scanner(name: &str, stream: Bytes) -> Case {

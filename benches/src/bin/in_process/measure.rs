@@ -14,7 +14,10 @@ pub struct Measure {
 
 /// Measures `run`, after warming it up.
 #[expect(clippy::cast_precision_loss, reason = "a figure to be read")]
-#[expect(clippy::disallowed_methods, reason = "the real clock is what is measured")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the real clock is what is measured"
+)]
 pub fn measure(mut run: impl FnMut()) -> Measure {
     const ROUNDS: u32 = 15;
     for _ in 0..200 {

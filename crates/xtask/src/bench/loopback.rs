@@ -146,7 +146,10 @@ models = ["*", "burst", "paced"]
     )?;
     let config = config.to_str().ok_or("an odd temporary folder")?;
     let arguments = ["--config", config, "--admin-listen", "127.0.0.1:0"];
-    Ok((Running::start("claude-gateway", &arguments)?, key.to_owned()))
+    Ok((
+        Running::start("claude-gateway", &arguments)?,
+        key.to_owned(),
+    ))
 }
 
 fn measure(proxy: &Running, case: &Case, calls: u32, key: &str) -> Result<Sample, Box<dyn Error>> {

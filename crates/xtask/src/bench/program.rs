@@ -15,16 +15,18 @@ pub(super) struct Running {
 
 /// Builds everything in the release profile.
 pub(super) fn build() -> Outcome {
-    run(cargo()
-        .args(["build", "--release"])
-        .args(locked())
-        .args(["-p", "claude-gateway", "-p", "tower-claude-benches"]))
+    run(cargo().args(["build", "--release"]).args(locked()).args([
+        "-p",
+        "claude-gateway",
+        "-p",
+        "tower-claude-benches",
+    ]))
 }
 
 /// Where a built program is.
 pub(super) fn path(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("release").join(name)
 }
 
@@ -32,7 +34,10 @@ pub(super) fn path(name: &str) -> PathBuf {
 
 impl Running {
     /// Starts a program and reads from its first line where it listens.
-    pub(super) fn start(name: &str, arguments: &[&str]) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(super) fn start(
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let mut child = Command::new(path(name))
             .args(arguments)
             .stdin(Stdio::null())
