@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::response;
+use http::{HeaderMap, response};
 use serde::Deserialize;
 
 use crate::json_skimmer::JsonSkimmer;
@@ -88,14 +88,14 @@ impl AnswerReader {
             .get_all(CONTENT_ENCODING)
             .iter()
             .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-        let form = match head.headers.get(CONTENT_TYPE) {
-            Some(kind) if is_plain && is_event_stream(kind.as_bytes()) => {
-                Form::Stream(SseScanner::new())
-            }
-            Some(kind) if is_plain && kind.as_bytes().starts_with(b"application/json") => {
-                Form::Json(JsonSkimmer::default())
-            }
-            _ => Form::Opaque,
+        let form = if !is_plain {
+            Form::Opaque
+        } else if is_event_stream(&head.headers) {
+            Form::Stream(SseScanner::new())
+        } else if is_of_type(&head.headers, b"application/json") {
+            Form::Json(JsonSkimmer::default())
+        } else {
+            Form::Opaque
         };
         Self {
             cell,
@@ -164,11 +164,16 @@ impl Unsaid {
     }
 }
 
-/// Whether a content type is that of server-sent events.
-pub(crate) fn is_event_stream(content_type: &[u8]) -> bool {
-    content_type
-        .get(..17)
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+/// Whether the content type is that of server-sent events.
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    is_of_type(headers, b"text/event-stream")
+}
+
+fn is_of_type(headers: &HeaderMap, expected: &[u8]) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().get(..expected.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(expected))
 }
 
 fn read_event(cell: &UsageCell, unsaid: &mut Unsaid, event: SseEvent<'_>) {

@@ -172,8 +172,9 @@ impl Call {
         Some(spliced.freeze())
     }
 
-    /// Whether these facts were read from this very body.
-    pub(crate) fn is_of(&self, body: &CallBody) -> bool {
+    /// Whether these facts were read from this very body, or both are streams.
+    #[must_use]
+    pub fn is_of(&self, body: &CallBody) -> bool {
         match (&self.0.body, body.as_bytes()) {
             (Some(read), Some(now)) => is_same_buffer(read, now),
             (None, None) => true,

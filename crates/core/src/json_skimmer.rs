@@ -10,7 +10,8 @@ pub(crate) struct JsonSkimmer {
     depth: u32,
     string: Option<Escape>,
     at: At,
-    key: Vec<u8>,
+    key: Key,
+    /// The parts of a value that came in chunks before.
     value: Vec<u8>,
     is_kept: bool,
 }
@@ -30,6 +31,13 @@ enum At {
     Value,
 }
 
+/// The beginning of a key. None that is looked for is longer, or holds escapes.
+#[derive(Debug, Default)]
+struct Key {
+    bytes: [u8; Key::LONGEST],
+    length: usize,
+}
+
 // === impl JsonSkimmer ===
 
 impl JsonSkimmer {
@@ -37,55 +45,58 @@ impl JsonSkimmer {
     const LARGEST: usize = 256 * 1024;
 
     /// Takes the next chunk; reports each value whose key `wants` wants, once it is whole.
+    ///
+    /// A value that stands whole in the chunk is not copied.
     pub(crate) fn push(
         &mut self,
         chunk: &[u8],
         wants: impl Fn(&[u8]) -> bool,
         mut report: impl FnMut(&[u8], &[u8]),
     ) {
-        let mut rest = chunk;
-        while let Some((&byte, after)) = rest.split_first() {
+        let mut place = 0;
+        let mut value_from = 0;
+        while let Some(&byte) = chunk.get(place) {
             if let Some(escape) = self.string {
-                rest = self.in_string(escape, rest);
+                place += self.in_string(escape, &chunk[place..]);
                 continue;
             }
             match byte {
                 b'"' => {
                     self.string = Some(Escape::No);
                     if self.depth == 1 && self.at == At::Key {
-                        self.key.clear();
+                        self.key.length = 0;
                     }
                 }
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' => {
                     if self.depth == 1 {
-                        self.end_value(&mut report);
+                        self.end_value(&chunk[value_from..place], &mut report);
                     }
                     self.depth = self.depth.saturating_sub(1);
                 }
                 b':' if self.depth == 1 && self.at == At::Key => {
                     self.at = At::Value;
-                    self.is_kept = wants(&self.key);
-                    rest = after;
-                    continue;
+                    self.is_kept = wants(self.key.as_bytes());
+                    value_from = place + 1;
                 }
                 b',' if self.depth == 1 => {
-                    self.end_value(&mut report);
-                    rest = after;
-                    continue;
+                    self.end_value(&chunk[value_from..place], &mut report);
                 }
                 _ => {}
             }
-            if self.is_kept {
-                self.value.push(byte);
-                self.check_size();
+            place += 1;
+        }
+        if self.is_kept {
+            self.value.extend_from_slice(&chunk[value_from..]);
+            if self.value.len() > Self::LARGEST {
+                self.is_kept = false;
+                self.value = Vec::new();
             }
-            rest = after;
         }
     }
 
-    /// Reads on in a string, to its end, an escape, or the end of the chunk.
-    fn in_string<'a>(&mut self, escape: Escape, rest: &'a [u8]) -> &'a [u8] {
+    /// Reads on in a string, to its end, an escape, or the end of the chunk; how far.
+    fn in_string(&mut self, escape: Escape, rest: &[u8]) -> usize {
         let length = match escape {
             Escape::Yes => {
                 self.string = Some(Escape::No);
@@ -99,34 +110,44 @@ impl JsonSkimmer {
                 }
             },
         };
-        let (part, after) = rest.split_at(length);
         if self.depth == 1 && self.at == At::Key {
-            // No key we look for is long, and one with escapes is none of them.
-            let room = 64_usize.saturating_sub(self.key.len());
-            self.key.extend_from_slice(&part[..part.len().min(room)]);
-            if self.string.is_none() {
-                self.key.pop();
-            }
-        } else if self.is_kept {
-            self.value.extend_from_slice(part);
-            self.check_size();
+            self.key.push(&rest[..length]);
         }
-        after
+        length
     }
 
-    fn check_size(&mut self) {
-        if self.value.len() > Self::LARGEST {
-            self.is_kept = false;
-            self.value = Vec::new();
-        }
-    }
-
-    fn end_value(&mut self, report: &mut impl FnMut(&[u8], &[u8])) {
-        if std::mem::take(&mut self.is_kept) {
-            report(&self.key, &self.value);
-        }
-        self.value.clear();
+    /// Reports the value that ends with `end`, if it is kept.
+    fn end_value(&mut self, end: &[u8], report: &mut impl FnMut(&[u8], &[u8])) {
         self.at = At::Key;
+        let is_kept = std::mem::take(&mut self.is_kept);
+        let mut begun = std::mem::take(&mut self.value);
+        if !is_kept || begun.len() + end.len() > Self::LARGEST {
+            return;
+        }
+        if begun.is_empty() {
+            report(self.key.as_bytes(), end);
+        } else {
+            begun.extend_from_slice(end);
+            report(self.key.as_bytes(), &begun);
+        }
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    const LONGEST: usize = 24;
+
+    fn push(&mut self, part: &[u8]) {
+        for (slot, byte) in self.bytes[self.length..].iter_mut().zip(part) {
+            *slot = *byte;
+        }
+        self.length = (self.length + part.len()).min(Self::LONGEST);
+    }
+
+    /// The key, without the quote that ends it.
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length.saturating_sub(1)]
     }
 }
 

@@ -6,15 +6,15 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
+use http::header::CONTENT_LENGTH;
 use http::{Response, response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
 use crate::answer_reader::is_event_stream;
-use crate::peeked_body::{Held, PeekedBody};
+use crate::peeked_body::{Held, PeekedBody, Seal};
 use crate::tap::{TapBody, tap};
-use crate::{End, Failure, FailureKind, RequestId, TransportError, UsageCell};
+use crate::{Call, End, Endpoint, Failure, FailureKind, RequestId, TransportError, UsageCell};
 
 pin_project! {
     /// The commit gate: holds an answer back until it is known whether it is any good.
@@ -22,8 +22,9 @@ pin_project! {
     /// Below the gate a call may be tried again, above it nothing: the caller has something
     /// that cannot be taken back. The gate opens
     ///
-    /// - for a plain success at once;
-    /// - for a stream at its first content, or at its end: until then there are only
+    /// - for a plain success at once, and for all that is no answer of
+    ///   [`Endpoint::Messages`](crate::Endpoint::Messages), where nothing is known of events;
+    /// - for a stream of messages at its first content, or at its end: until then there are only
     ///   `message_start`, pings and empty block starts, and an `error` event may still come;
     /// - for an error status when its body is read, as far as it says what failed;
     /// - when more than [`Peek::LARGEST`] bytes are held;
@@ -41,7 +42,8 @@ pin_project! {
         body: Option<TapBody<B>>,
         head: Option<response::Parts>,
         cell: UsageCell,
-        id: RequestId,
+        // Whose stream of messages it is, if it is one.
+        seal: Option<RequestId>,
         form: Form,
         held: VecDeque<Frame<Bytes>>,
         bytes: usize,
@@ -85,13 +87,10 @@ where
     /// The most that is held back, in bytes.
     pub const LARGEST: usize = 64 * 1024;
 
-    /// Puts an answer behind the gate; `id` is that of the call, for an `error` event.
-    pub fn new(response: Response<B>, id: RequestId) -> Self {
+    /// Puts an answer to `call` behind the gate.
+    pub fn new(response: Response<B>, call: &Call) -> Self {
         let (mut head, body) = tap(response).into_parts();
-        let is_stream = head
-            .headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| is_event_stream(kind.as_bytes()));
+        let is_stream = call.endpoint() == Endpoint::Messages && is_event_stream(&head.headers);
         let form = if head.extensions.insert(Gated).is_some() {
             Form::Open
         } else if !head.status.is_success() {
@@ -105,9 +104,13 @@ where
         let cell = head.extensions.get().cloned().unwrap_or_default();
         Self {
             body: Some(body),
-            head: Some(head),
             cell,
-            id,
+            // Nothing can follow a body whose length has been announced.
+            seal: (is_stream
+                && head.status.is_success()
+                && !head.headers.contains_key(CONTENT_LENGTH))
+            .then(|| call.id()),
+            head: Some(head),
             form,
             held: VecDeque::new(),
             bytes: 0,
@@ -156,7 +159,8 @@ where
             frames: held,
             error: this.error.take(),
         };
-        let body = PeekedBody::new(body, held, &head, this.cell.clone(), *this.id);
+        let seal = this.seal.map(|id| Seal::new(this.cell.clone(), id));
+        let body = PeekedBody::new(body, held, seal);
         Peeked {
             response: Response::from_parts(head, body),
             failure,

@@ -3,20 +3,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::answer_reader::is_event_stream;
 use crate::tap::TapBody;
 use crate::{End, Refusal, RefusalKind, RequestId, TransportError, UsageCell};
 
 pin_project! {
     /// An answer that has been through the commit gate: what was held, then the rest.
     ///
-    /// A stream that ends without `message_stop`, or breaks, gets an SSE `error` event at its
-    /// end, so that no caller takes it for a short answer: official SDKs do not notice.
+    /// A stream of messages that ends without `message_stop`, or breaks before it, gets an SSE
+    /// `error` event at its end, so that no caller takes it for a short answer: official SDKs do
+    /// not notice. One that breaks after `message_stop` was whole, and just ends.
     #[derive(Debug)]
     pub struct PeekedBody<B>
     where
@@ -25,7 +23,7 @@ pin_project! {
         #[pin]
         inner: TapBody<B>,
         held: Held<B::Error>,
-        // `None` once the stream is sealed, and for all that is no stream.
+        // `None` once the stream is sealed, and for all that is no stream of messages.
         seal: Option<Seal>,
         ended: bool,
     }
@@ -41,7 +39,7 @@ pub(crate) struct Held<E> {
 
 /// What it takes to end a stream well.
 #[derive(Debug)]
-struct Seal {
+pub(crate) struct Seal {
     cell: UsageCell,
     id: RequestId,
 }
@@ -52,23 +50,11 @@ impl<B> PeekedBody<B>
 where
     B: Body<Data = Bytes>,
 {
-    pub(crate) fn new(
-        inner: TapBody<B>,
-        held: Held<B::Error>,
-        head: &response::Parts,
-        cell: UsageCell,
-        id: RequestId,
-    ) -> Self {
-        let is_stream = head
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|kind| is_event_stream(kind.as_bytes()));
-        // Nothing can follow a body whose length has been announced.
-        let may_grow = !head.headers.contains_key(CONTENT_LENGTH);
+    pub(crate) const fn new(inner: TapBody<B>, held: Held<B::Error>, seal: Option<Seal>) -> Self {
         Self {
             inner,
             held,
-            seal: (is_stream && head.status.is_success() && may_grow).then_some(Seal { cell, id }),
+            seal,
             ended: false,
         }
     }
@@ -102,8 +88,8 @@ where
             end => {
                 *this.ended = true;
                 let error = end.and_then(Result::err);
-                match this.seal.take().and_then(|seal| seal.event(error.as_ref())) {
-                    Some(event) => Some(Ok(Frame::data(event))),
+                match this.seal.take() {
+                    Some(seal) => seal.event(error.as_ref()).map(Frame::data).map(Ok),
                     None => error.map(Err),
                 }
             }
@@ -138,6 +124,10 @@ where
 // === impl Seal ===
 
 impl Seal {
+    pub(crate) const fn new(cell: UsageCell, id: RequestId) -> Self {
+        Self { cell, id }
+    }
+
     /// The event that ends a stream that has not ended itself.
     fn event<E: 'static>(&self, error: Option<&E>) -> Option<Bytes> {
         let is_cut = self

@@ -8,11 +8,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tower_claude_core::{
-    BoxError, End, Failure, FailureKind, Peek, Peeked, RequestId, TransportError, UsageCell, tap,
+    BoxError, Call, CallBody, End, Failure, FailureKind, Intake, Metered, Peek, Peeked, Prepare,
+    TransportError, UsageCell, tap,
 };
 use tower_claude_testkit::{Answer, ScriptedBody, Split, Step, wire};
 
@@ -27,8 +28,16 @@ fn stream(body: ScriptedBody) -> Response<ScriptedBody> {
         .unwrap()
 }
 
+/// The facts of a call to a path, as whoever peeks has them.
+async fn call(path: &str) -> Call {
+    let json = r#"{"model":"claude-opus-5-5","max_tokens":9,"messages":[]}"#;
+    let request = Request::post(path).body(CallBody::from(json)).unwrap();
+    let intake = Intake::new().passthrough(["/own"]);
+    Prepare::new(request, &intake).await.unwrap().call
+}
+
 async fn peek(response: Response<ScriptedBody>) -> Peeked<ScriptedBody> {
-    Peek::new(response, RequestId::generate()).await
+    Peek::new(response, &call("/v1/messages").await).await
 }
 
 /// Reads a body to its end: its bytes, and whether it broke.
@@ -148,7 +157,7 @@ async fn a_compressed_answer_passes_and_is_not_misread() {
     let tapped = tap(respond(&answer));
     let cell = UsageCell::of(&tapped).unwrap().clone();
     assert_eq!(drain(tapped.into_body()).await.0, wire::MESSAGE);
-    assert!(!cell.read(|metered| metered.is_exact()));
+    assert!(!cell.read(Metered::is_exact));
 }
 
 #[tokio::test]
@@ -206,6 +215,23 @@ async fn a_stream_that_ends_early_ends_with_an_error_event() {
 }
 
 #[tokio::test]
+async fn a_stream_that_breaks_after_its_end_was_whole() {
+    let full = Bytes::from_static(wire::STREAM_SERVER_TOOL.as_bytes());
+    let body = ScriptedBody::new([Step::Data(full.clone()), Step::Fail("reset".into())]);
+    let peeked = peek(stream(body)).await;
+    assert_eq!(drain(peeked.response.into_body()).await, (full, false));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_of_messages_is_not_touched() {
+    let events = "event: tick\ndata: 1\n\n";
+    let body = ScriptedBody::new([Step::Data(Bytes::from_static(events.as_bytes()))]);
+    let peeked = Peek::new(stream(body), &call("/own/stream").await).await;
+    assert_eq!(peeked.failure, None);
+    assert_eq!(drain(peeked.response.into_body()).await.0, events);
+}
+
+#[tokio::test]
 async fn a_stream_that_fell_silent_says_timeout() {
     struct Silent(usize);
     impl Body for Silent {
@@ -228,7 +254,7 @@ async fn a_stream_that_fell_silent_says_timeout() {
         .header("content-type", "text/event-stream")
         .body(Silent(0))
         .unwrap();
-    let peeked = Peek::new(response, RequestId::generate()).await;
+    let peeked = Peek::new(response, &call("/v1/messages").await).await;
     let (bytes, _) = drain(peeked.response.into_body()).await;
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     assert!(text.contains(r#""type":"timeout_error""#), "{text}");
@@ -258,12 +284,12 @@ async fn an_error_status_is_read_for_what_it_says() {
 
 #[tokio::test]
 async fn a_second_gate_is_open_and_knows_what_the_first_found() {
-    let id = RequestId::generate();
-    let first = Peek::new(respond(&Answer::overloaded()), id).await;
-    let second = Peek::new(first.response, id).await;
+    let call = &call("/v1/messages").await;
+    let first = Peek::new(respond(&Answer::overloaded()), call).await;
+    let second = Peek::new(first.response, call).await;
     assert_eq!(second.failure.unwrap().kind, FailureKind::Overloaded);
-    let first = Peek::new(respond(&Answer::sse(wire::STREAM_SERVER_TOOL)), id).await;
-    let second = Peek::new(first.response, id).await;
+    let first = Peek::new(respond(&Answer::sse(wire::STREAM_SERVER_TOOL)), call).await;
+    let second = Peek::new(first.response, call).await;
     assert!(second.failure.is_none());
     let (bytes, _) = drain(second.response.into_body()).await;
     assert_eq!(bytes, wire::STREAM_SERVER_TOOL);
@@ -278,7 +304,7 @@ async fn a_gate_opens_when_told_to_and_loses_nothing() {
         Step::Wait(Duration::from_secs(60)),
         Step::Data(Bytes::from_static(rest.as_bytes())),
     ]);
-    let mut gate = std::pin::pin!(Peek::new(stream(body), RequestId::generate()));
+    let mut gate = std::pin::pin!(Peek::new(stream(body), &call("/v1/messages").await));
     let early = tokio::time::timeout(Duration::from_secs(1), gate.as_mut()).await;
     assert!(early.is_err(), "held back");
     let peeked = gate.open();

@@ -141,7 +141,7 @@ where
                     match result {
                         Ok(response) => {
                             let trial = trial.heard(response.status());
-                            let peek = Peek::new(response, trial.call().id());
+                            let peek = Peek::new(response, trial.call());
                             state.set(State::Peek { peek, trial });
                         }
                         Err(error) => match unanswered(journey, trial, &error) {

@@ -2,13 +2,12 @@ use std::sync::Arc;
 
 use http::Request;
 use tokio::time::Instant;
-use tower_claude_core::{CallBody, Failure, FailureKind, Prepared, Refusal, Scope, Tenant};
+use tower_claude_core::{CallBody, Failure, FailureKind, Prepared, Refusal, Replay, Scope, Tenant};
 
 use crate::by_priority::lives_at_one_target;
 use crate::layer::Shared;
 use crate::permit::Permit;
 use crate::plan::{all_closed, class_of, plan};
-use crate::spare::Spare;
 use crate::{ModelClass, Order, Route};
 
 /// What a call takes along from target to target.
@@ -20,7 +19,7 @@ pub(crate) struct Journey<S, R> {
     order: Order,
     next: usize,
     /// `None` where no second target can be asked.
-    spare: Option<Spare>,
+    spare: Option<Replay>,
 }
 
 // === impl Journey ===
@@ -52,7 +51,7 @@ impl<S, R> Journey<S, R> {
             return Err(all_closed(self.order.iter().filter_map(closed_for).min()));
         };
         if self.has_more() && !lives_at_one_target(call.endpoint()) {
-            self.spare = Spare::of(request);
+            self.spare = Replay::new(request);
         }
         Ok(permit)
     }
@@ -64,12 +63,8 @@ impl<S, R> Journey<S, R> {
             return None;
         }
         let permit = self.admit(Instant::now())?;
-        let request = if self.has_more() {
-            self.spare.as_ref()?.copy()
-        } else {
-            self.spare.take().map(Spare::into_request)
-        };
-        Some((permit, request?))
+        let request = self.spare.as_ref()?.request()?;
+        Some((permit, request))
     }
 
     /// Whether another target may serve what failed so, without the risk of a second bill.

@@ -135,7 +135,6 @@ mod pool;
 mod route;
 mod service;
 mod slot;
-mod spare;
 mod trial;
 mod verdict;
 mod window;

@@ -146,7 +146,7 @@ where
                         } else {
                             Duration::ZERO
                         };
-                        let peek = Peek::new(response, pass.call().id());
+                        let peek = Peek::new(response, pass.call());
                         match state.as_mut().project_replace(State::Done) {
                             StateReplaced::Call { pass, .. } => State::Peek {
                                 peek,

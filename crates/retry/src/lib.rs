@@ -125,10 +125,8 @@ mod classify;
 mod future;
 mod jitter;
 mod layer;
-mod packed_headers;
 mod pass;
 mod quota;
-mod replay;
 mod service;
 
 pub use classify::{AttemptContext, Classify, DefaultClassify, Verdict};

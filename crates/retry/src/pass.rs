@@ -2,12 +2,11 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderName, Request, Response};
 use tower_claude_core::{
-    Attempt, Call, CallBody, Endpoint, Failure, FailureKind, Target, UsageCell,
+    Attempt, Call, CallBody, Endpoint, Failure, FailureKind, Replay, Target, UsageCell,
 };
 
 use crate::layer::{Settings, Shared};
 use crate::quota::Cost;
-use crate::replay::Replay;
 use crate::{AttemptContext, Classify, Verdict};
 
 /// One call on its way through the layer: what has been tried and what may still be.

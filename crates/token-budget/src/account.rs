@@ -74,7 +74,8 @@ impl Account {
     }
 
     /// Takes the amounts. What a call uses up as it begins is spent, all else is held.
-    pub(crate) fn hold(&mut self, plan: &Plan, amounts: &Amounts, now: u64) {
+    pub(crate) fn hold(&mut self, plan: &Plan, amounts: &Amounts, now: u64) -> Standings {
+        let mut standings = Standings::new();
         for (index, limit) in plan.limits().iter().enumerate() {
             let counter = self.counter(index, limit);
             let amount = amounts.of(limit.meter);
@@ -83,7 +84,9 @@ impl Account {
             } else {
                 counter.held = counter.held.saturating_add(amount);
             }
+            standings.push(counter.standing(limit, now));
         }
+        standings
     }
 
     /// Replaces what was taken at `since` by what was spent.
@@ -143,10 +146,7 @@ impl Account {
         let mut standings = Standings::new();
         for (index, limit) in plan.limits().iter().enumerate() {
             standings.push(match self.find(index, limit) {
-                Some(counter) => {
-                    let remaining = limit.amount.get().saturating_sub(counter.used());
-                    Standing::new(remaining, Duration::from_micros(counter.resets_in(now)))
-                }
+                Some(counter) => counter.standing(limit, now),
                 None => Standing::new(limit.amount.get(), Duration::ZERO),
             });
         }
@@ -242,6 +242,11 @@ impl Counter {
             spent.unwrap_or(self.spent.length()).max(lasting)
         });
         Some(wait.clamp(1, self.spent.length().max(1)))
+    }
+
+    fn standing(&self, limit: &Limit, now: u64) -> Standing {
+        let remaining = limit.amount.get().saturating_sub(self.used());
+        Standing::new(remaining, Duration::from_micros(self.resets_in(now)))
     }
 
     fn resets_in(&self, now: u64) -> u64 {

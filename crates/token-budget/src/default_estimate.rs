@@ -58,12 +58,18 @@ fn tokens(sizes: &ContentSizes, model: &str) -> u64 {
 /// Major and minor of a model name: the first number after `claude` that is no date, and the
 /// number next to it.
 fn generation(model: &str) -> Option<(u32, u32)> {
-    let name = &model[model.find("claude")?..];
-    let number = |part: &str| -> Option<u32> {
-        let is_short = (1..=2).contains(&part.len());
-        part.parse().ok().filter(|_| is_short)
+    let name = match model.strip_prefix("claude") {
+        Some(name) => name,
+        None => model.split_once("claude")?.1,
     };
-    let mut parts = name.split(['-', '.', '@', ':', '_']);
+    let number = |part: &[u8]| match part {
+        [digit @ b'0'..=b'9'] => Some(u32::from(digit - b'0')),
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+            Some(u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+        }
+        _ => None,
+    };
+    let mut parts = name.as_bytes().split(|byte| b"-.@:_".contains(byte));
     let major = parts.find_map(number)?;
     Some((major, parts.next().and_then(number).unwrap_or(0)))
 }

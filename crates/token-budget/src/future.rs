@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use crate::charge::Outcome;
 use crate::permit::Permit;
-use crate::rate_headers::{self, Headline};
+use crate::rate_headers::{self, Headline, Resets};
 use crate::service::Shared;
 use crate::{BudgetBody, BudgetStore, Estimate, Reserved, StoreError, WhenStoreIsDown, refuse};
 
@@ -134,7 +134,7 @@ where
                     else {
                         continue;
                     };
-                    let granted = match decide(answer, permit, this.shared.when_store_is_down) {
+                    let granted = match decide(answer, permit, this.shared) {
                         Ok(granted) => granted,
                         Err(response) => return Poll::Ready(Ok(*response)),
                     };
@@ -149,7 +149,9 @@ where
                         continue;
                     };
                     return Poll::Ready(match (answer, granted) {
-                        (Ok(response), Some(granted)) => Ok(answered(response, granted)),
+                        (Ok(response), Some(granted)) => {
+                            Ok(answered(response, granted, &this.shared.resets))
+                        }
                         (Ok(response), None) => Ok(untouched(response)),
                         (Err(error), granted) => {
                             if let Some(granted) = granted {
@@ -185,10 +187,10 @@ fn take<S, F, R>(state: Pin<&mut State<S, F, R>>) -> Taken<S, F, R> {
 }
 
 /// What the store's answer means for the call.
-fn decide<B>(
+fn decide<B, St, E>(
     answer: Result<Reserved, StoreError>,
     mut permit: Permit,
-    when_store_is_down: WhenStoreIsDown,
+    shared: &Shared<St, E>,
 ) -> Result<Granted, Box<Answer<B>>> {
     let (refusal, headline) = match answer {
         Ok(Reserved::Granted { standings }) => {
@@ -210,7 +212,7 @@ fn decide<B>(
             permit.forget();
             (refuse::never(&limit, requested), None)
         }
-        Err(_) if when_store_is_down == WhenStoreIsDown::Allow => {
+        Err(_) if shared.when_store_is_down == WhenStoreIsDown::Allow => {
             permit.ask();
             return Ok(Granted {
                 permit,
@@ -222,7 +224,7 @@ fn decide<B>(
     };
     let mut response = refused(refusal, &permit.call);
     if let Some(headline) = headline {
-        headline.write(&permit.plan, response.headers_mut());
+        headline.write(&permit.plan, &shared.resets, response.headers_mut());
     }
     Err(Box::new(response))
 }
@@ -231,17 +233,18 @@ fn refused<B>(refusal: Refusal, call: &Call) -> Answer<B> {
     refusal.respond(call.dialect(), call.id())
 }
 
-fn answered<B>(mut response: Response<B>, granted: Granted) -> Answer<B>
+fn answered<B>(mut response: Response<B>, granted: Granted, resets: &Resets) -> Answer<B>
 where
     B: Body<Data = Bytes>,
 {
     let Granted { permit, headline } = granted;
     let status = response.status();
-    rate_headers::strip(response.headers_mut());
-    if (status.is_success() || status == StatusCode::TOO_MANY_REQUESTS)
-        && let Some(headline) = headline
-    {
-        headline.write(&permit.plan, response.headers_mut());
+    let tells = status.is_success() || status == StatusCode::TOO_MANY_REQUESTS;
+    match headline {
+        Some(headline) if tells => {
+            headline.write(&permit.plan, resets, response.headers_mut());
+        }
+        _ => rate_headers::strip(response.headers_mut()),
     }
     if response.extensions().get::<Refusal>().is_some() {
         permit.end(Outcome::Refused);

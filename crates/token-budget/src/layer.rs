@@ -34,6 +34,7 @@ impl<St> TokenBudgetLayer<St> {
                 intake: Intake::new(),
                 when_store_is_down: WhenStoreIsDown::default(),
                 hold_for: Reservation::HOLD_FOR,
+                resets: Arc::default(),
             }),
         }
     }
@@ -51,6 +52,7 @@ impl<St, E> TokenBudgetLayer<St, E> {
                 intake: shared.intake,
                 when_store_is_down: shared.when_store_is_down,
                 hold_for: shared.hold_for,
+                resets: shared.resets,
             }),
         }
     }

@@ -1,6 +1,7 @@
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
+use crate::owner_hash::Seed;
 use crate::{Owner, ReserveOutput};
 
 /// What calls have needed of output lately, by owner and model.
@@ -9,7 +10,7 @@ use crate::{Owner, ReserveOutput};
 /// place push each other out, and who is pushed out is estimated as if new.
 #[derive(Debug)]
 pub(crate) struct Learned {
-    hasher: RandomState,
+    seed: Seed,
     slots: Box<[Mutex<Slot>]>,
 }
 
@@ -38,7 +39,7 @@ const FIRST_OPTIMISTIC: u64 = 256;
 
 impl Learned {
     pub(crate) fn key(&self, owner: &Owner, model: &str) -> LearnedKey {
-        let mut hasher = self.hasher.build_hasher();
+        let mut hasher = self.seed.build_hasher();
         owner.hash(&mut hasher);
         hasher.write(model.as_bytes());
         LearnedKey(hasher.finish())
@@ -95,7 +96,7 @@ impl Learned {
 impl Default for Learned {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            seed: Seed::default(),
             slots: (0..SLOTS).map(|_| Mutex::default()).collect(),
         }
     }

@@ -145,6 +145,7 @@ mod limit;
 mod memory_store;
 mod meter;
 mod owner;
+mod owner_hash;
 mod permit;
 mod plan;
 mod plans;

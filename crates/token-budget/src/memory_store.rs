@@ -1,14 +1,17 @@
 use std::fmt;
 use std::future::{Ready, ready};
-use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::shard::Shard;
-use crate::{BudgetStore, LimitUsage, Owner, Plan, Reservation, Reserved, Settlement, StoreError};
+use crate::account::Account;
+use crate::owner_hash::{HashedOwner, Seed};
+use crate::shard::{Asked, Shard};
+use crate::{
+    Amounts, BudgetStore, LimitUsage, Owner, Plan, Reservation, Reserved, Settlement, StoreError,
+};
 
 /// Keeps the books in the memory of the process. A clone is the same books.
 ///
@@ -31,7 +34,7 @@ pub struct MemoryStore(Arc<Books>);
 struct Books {
     /// The zero of the store's clock.
     began: Instant,
-    hasher: RandomState,
+    seed: Seed,
     shards: Box<[Mutex<Shard>]>,
     owners: AtomicUsize,
     most_owners: usize,
@@ -56,7 +59,7 @@ impl MemoryStore {
     pub fn bounded(most_owners: NonZeroUsize) -> Self {
         Self(Arc::new(Books {
             began: Instant::now(),
-            hasher: RandomState::new(),
+            seed: Seed::default(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             owners: AtomicUsize::new(0),
             most_owners: most_owners.get(),
@@ -70,10 +73,10 @@ impl MemoryStore {
         self.0.owners.load(Relaxed)
     }
 
-    fn take(&self, asked: Reservation, extends: bool) -> Result<Reserved, StoreError> {
+    fn take(&self, reservation: Reservation, extends: bool) -> Result<Reserved, StoreError> {
         // What never fits is not worth a look into the books.
-        for limit in asked.plan.limits() {
-            let requested = asked.amounts.of(limit.meter);
+        for limit in reservation.plan.limits() {
+            let requested = reservation.amounts.of(limit.meter);
             if requested > limit.amount.get() {
                 return Ok(Reserved::Never {
                     limit: *limit,
@@ -81,11 +84,13 @@ impl MemoryStore {
                 });
             }
         }
-        let mut shard = self.0.shard(&asked.owner);
-        if !shard.has(&asked.owner) {
-            shard = self.0.open(shard, &asked.owner).ok_or_else(too_many)?;
+        let (owner, asked) = Asked::split(reservation);
+        let owner = HashedOwner::new(self.0.seed, owner);
+        let mut shard = self.0.shard(&owner);
+        if !shard.has(&owner) {
+            shard = self.0.open(shard, &owner).ok_or_else(too_many)?;
         }
-        Ok(shard.reserve(asked, extends))
+        Ok(shard.reserve(owner, asked, extends))
     }
 }
 
@@ -102,23 +107,31 @@ impl BudgetStore for MemoryStore {
     }
 
     fn settle(&self, settlement: Settlement) {
-        let mut shard = self.0.shard(&settlement.owner);
-        if shard.needs_account(&settlement) {
+        let Settlement {
+            id,
+            owner,
+            plan,
+            amounts,
+        } = settlement;
+        let owner = HashedOwner::new(self.0.seed, owner);
+        let mut shard = self.0.shard(&owner);
+        if amounts != Amounts::default() && !shard.has(&owner) {
             // Where there is no room for a new owner, there is none to write its debt down.
-            let Some(opened) = self.0.open(shard, &settlement.owner) else {
+            let Some(opened) = self.0.open(shard, &owner) else {
                 return;
             };
             shard = opened;
         }
-        shard.settle(&settlement);
+        shard.settle(&owner, id, &plan, &amounts);
     }
 
     fn usage(&self, owner: &Owner, plan: &Arc<Plan>) -> Self::Usage {
-        let mut shard = self.0.shard(owner);
+        let owner = HashedOwner::new(self.0.seed, owner.clone());
+        let mut shard = self.0.shard(&owner);
         let now = shard.now();
-        ready(Ok(match shard.accounts.get_mut(owner) {
+        ready(Ok(match shard.accounts.get_mut(&owner) {
             Some(account) => account.usage(plan, now),
-            None => crate::account::Account::default().usage(plan, now),
+            None => Account::default().usage(plan, now),
         }))
     }
 }
@@ -142,10 +155,8 @@ impl fmt::Debug for MemoryStore {
 
 impl Books {
     /// Locks the shard of an owner and takes it to the present.
-    fn shard(&self, owner: &Owner) -> MutexGuard<'_, Shard> {
-        let hash = self.hasher.hash_one(owner);
-        let index = usize::try_from(hash % (SHARDS as u64)).unwrap_or(0);
-        self.lock(index)
+    fn shard(&self, owner: &HashedOwner) -> MutexGuard<'_, Shard> {
+        self.lock(owner.shard(SHARDS))
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
@@ -166,7 +177,7 @@ impl Books {
     fn open<'a>(
         &'a self,
         mut shard: MutexGuard<'a, Shard>,
-        owner: &Owner,
+        owner: &HashedOwner,
     ) -> Option<MutexGuard<'a, Shard>> {
         if !self.enter() {
             // One lock at a time: two openings must not wait for each other.

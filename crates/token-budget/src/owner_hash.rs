@@ -132,7 +132,10 @@ mod tests {
         let hashes: HashSet<_> = owners.iter().map(|owner| owner.hash).collect();
         assert_eq!(hashes.len(), 10_000);
         for shard in 0..64 {
-            let count = owners.iter().filter(|owner| owner.shard(64) == shard).count();
+            let count = owners
+                .iter()
+                .filter(|owner| owner.shard(64) == shard)
+                .count();
             assert!((80..240).contains(&count), "{count}");
         }
     }

@@ -1,9 +1,9 @@
 //! The `anthropic-ratelimit-*` headers, which tell tenants of their own limits.
 
-use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tower_claude_core::Timestamp;
 
@@ -22,6 +22,11 @@ struct Shown {
     limit: usize,
     standing: Standing,
 }
+
+/// The reset that was printed last: a date is long to print, and is the same for all calls of
+/// a second whose limits have the same period.
+#[derive(Debug, Default)]
+pub(crate) struct Resets(Mutex<Option<(Timestamp, HeaderValue)>>);
 
 const METERS: [Meter; 4] = [
     Meter::Requests,
@@ -54,8 +59,8 @@ static NAMES: [[HeaderName; 3]; METERS.len()] = [
     ],
 ];
 
-/// Room for four numbers and a date, in most cases.
-const ROOM: usize = 96;
+/// Room for four numbers.
+const ROOM: usize = 80;
 
 // === impl Headline ===
 
@@ -82,32 +87,40 @@ impl Headline {
     }
 
     /// Replaces what upstream says of the account by what is true of the tenant.
-    pub(crate) fn write(&self, plan: &Plan, headers: &mut HeaderMap) {
-        // All values are cut out of one buffer.
+    pub(crate) fn write(&self, plan: &Plan, resets: &Resets, headers: &mut HeaderMap) {
+        // All numbers are cut out of one buffer.
         let mut buffer = BytesMut::with_capacity(ROOM);
-        let mut last_reset: Option<(Timestamp, HeaderValue)> = None;
         for (names, shown) in NAMES.iter().zip(&self.shown) {
             let [limit, remaining, reset] = names;
             let value = shown.and_then(|shown| Some((shown, plan.limit_header(shown.limit)?)));
             let Some((shown, amount)) = value else {
+                for name in names {
+                    headers.remove(name);
+                }
                 continue;
             };
             headers.insert(limit, amount.clone());
-            let left = shown.standing.remaining();
-            if let Some(value) = printed(&mut buffer, format_args!("{left}")) {
-                headers.insert(remaining, value);
-            }
-            // Limits of one period mostly reset together, and a date is long to print.
+            headers.insert(remaining, number(&mut buffer, shown.standing.remaining()));
             let at = whole_second(self.at, shown.standing.resets_in());
-            let value = match &last_reset {
-                Some((last, value)) if *last == at => Some(value.clone()),
-                _ => printed(&mut buffer, format_args!("{at}")),
-            };
-            if let Some(value) = value {
-                headers.insert(reset, value.clone());
-                last_reset = Some((at, value));
-            }
+            headers.insert(reset, resets.header(at));
         }
+    }
+}
+
+// === impl Resets ===
+
+impl Resets {
+    fn header(&self, at: Timestamp) -> HeaderValue {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((printed, value)) = &*last
+            && *printed == at
+        {
+            return value.clone();
+        }
+        let value = HeaderValue::from_maybe_shared(Bytes::from(at.to_string()));
+        let value = value.unwrap_or(HeaderValue::from_static(""));
+        *last = Some((at, value.clone()));
+        value
     }
 }
 
@@ -122,12 +135,56 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
 pub(crate) fn whole_second(at: Timestamp, after: Duration) -> Timestamp {
     let millis = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
     let at = at.unix_millis().saturating_add(millis);
-    let over = at.rem_euclid(1000);
-    let up = if over == 0 { 0 } else { 1000 - over };
+    let up = (1000 - at.rem_euclid(1000)) % 1000;
     Timestamp::from_unix_millis(at.saturating_add(up))
 }
 
-fn printed(buffer: &mut BytesMut, value: std::fmt::Arguments<'_>) -> Option<HeaderValue> {
-    buffer.write_fmt(value).ok()?;
-    HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
+/// A number as a header value, cut out of the buffer.
+fn number(buffer: &mut BytesMut, number: u64) -> HeaderValue {
+    let mut digits = [b'0'; 20];
+    let (mut rest, mut first) = (number, digits.len());
+    loop {
+        first -= 1;
+        // Less than ten: nothing is lost.
+        digits[first] += u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    buffer.extend_from_slice(&digits[first..]);
+    let value = HeaderValue::from_maybe_shared(buffer.split().freeze());
+    value.unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_print_in_full() {
+        let mut buffer = BytesMut::new();
+        for value in [0, 7, 10, 200_000, u64::MAX] {
+            assert_eq!(number(&mut buffer, value), value.to_string());
+        }
+    }
+
+    #[test]
+    fn moments_are_rounded_up_to_the_second() {
+        let at = Timestamp::from_unix_millis(1_000);
+        let after = |millis| whole_second(at, Duration::from_millis(millis)).unix_millis();
+        assert_eq!((after(0), after(1), after(999)), (1_000, 2_000, 2_000));
+        assert!(after(u64::MAX) > 250_000_000_000_000, "however far");
+    }
+
+    #[test]
+    fn a_moment_is_printed_once() {
+        let resets = Resets::default();
+        let at = Timestamp::from_unix_millis(0);
+        for _ in 0..2 {
+            assert_eq!(resets.header(at), "1970-01-01T00:00:00Z");
+        }
+        let later = Timestamp::from_unix_millis(1_000);
+        assert_eq!(resets.header(later), "1970-01-01T00:00:01Z");
+    }
 }

@@ -102,10 +102,10 @@ impl Standing {
     /// So much is left, and after so long all of it, if nobody spends.
     #[must_use]
     pub fn new(remaining: u64, resets_in: Duration) -> Self {
-        let millis = resets_in.as_micros().div_ceil(1000);
+        let up = u64::from(resets_in.subsec_nanos().div_ceil(1_000_000));
         Self {
             remaining,
-            resets_in_millis: u64::try_from(millis).unwrap_or(u64::MAX),
+            resets_in_millis: resets_in.as_secs().saturating_mul(1_000).saturating_add(up),
         }
     }
 

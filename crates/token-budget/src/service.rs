@@ -13,6 +13,7 @@ use tower_claude_core::{
 use tower_service::Service;
 
 use crate::permit::{Books, Permit};
+use crate::rate_headers::Resets;
 use crate::{
     Amounts, BudgetBody, BudgetStore, DefaultEstimate, Estimate, Meter, Owner, Plan, Plans,
     ReserveOutput, ResponseFuture, WhenStoreIsDown, refuse,
@@ -33,6 +34,7 @@ pub(crate) struct Shared<St, E> {
     pub(crate) intake: Intake,
     pub(crate) when_store_is_down: WhenStoreIsDown,
     pub(crate) hold_for: Duration,
+    pub(crate) resets: Arc<Resets>,
 }
 
 // === impl TokenBudget ===
@@ -136,6 +138,7 @@ impl<St, E> Clone for Shared<St, E> {
             intake: self.intake.clone(),
             when_store_is_down: self.when_store_is_down,
             hold_for: self.hold_for,
+            resets: Arc::clone(&self.resets),
         }
     }
 }

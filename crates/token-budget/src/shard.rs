@@ -1,11 +1,10 @@
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::Account;
 use crate::owner_hash::{HashedOwner, Seed};
-use crate::{Amounts, Plan, Reservation, ReservationId, Reserved, Settlement};
+use crate::{Amounts, Owner, Plan, Reservation, ReservationId, Reserved};
 
 /// The books of some of the owners, behind one lock.
 #[derive(Debug, Default)]
@@ -21,6 +20,16 @@ pub(crate) struct Shard {
     crowd: usize,
     /// The latest time seen: the clock of a shard never goes back.
     now: u64,
+}
+
+/// A [`Reservation`] without its owner, times in microseconds.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    id: ReservationId,
+    plan: Arc<Plan>,
+    amounts: Amounts,
+    certain: Amounts,
+    hold_for: u64,
 }
 
 /// What is set aside for a call that runs.
@@ -42,7 +51,7 @@ struct Recent<V> {
 }
 
 /// How many ends are remembered, of settled calls and of expired holds each.
-const REMEMBERED: usize = 4096;
+const REMEMBERED: usize = 1024;
 
 // === impl Shard ===
 
@@ -95,76 +104,75 @@ impl Shard {
     }
 
     /// Sets aside, or raises what is set aside if `extends`. The account should be open.
-    pub(crate) fn reserve(&mut self, asked: Reservation, extends: bool) -> Reserved {
+    pub(crate) fn reserve(&mut self, owner: HashedOwner, asked: Asked, extends: bool) -> Reserved {
         let now = self.now;
-        let is_known = self.holds.contains_key(&asked.id);
+        let held = self.holds.get_mut(&asked.id);
         let is_over = self.settled.has(&asked.id) || self.expired.has(&asked.id);
-        let account = match self.accounts.get_mut(&asked.owner) {
+        let account = match self.accounts.get_mut(&owner) {
             Some(account) => account,
-            None => self.accounts.entry(asked.owner.clone()).or_default(),
+            None => self.accounts.entry(owner.clone()).or_default(),
         };
-        if is_over || (is_known && !extends) {
-            return granted(account, &asked.plan, now);
+        if is_over || (held.is_some() && !extends) {
+            let standings = account.standings(&asked.plan, now);
+            return Reserved::Granted { standings };
         }
-        if let Some(obstacle) = account.obstacle(&asked.plan, &asked.amounts, now) {
+        // What is raised is raised under the plan it was set aside under.
+        let plan = held.as_ref().map_or(&asked.plan, |hold| &hold.plan);
+        if let Some(obstacle) = account.obstacle(plan, &asked.amounts, now) {
             return Reserved::Denied {
                 limit: obstacle.limit,
                 retry_after: Duration::from_micros(obstacle.wait),
                 resets_in: Duration::from_micros(obstacle.resets_in),
-                standings: account.standings(&asked.plan, now),
+                standings: account.standings(plan, now),
             };
         }
-        account.hold(&asked.plan, &asked.amounts, now);
-        let answer = granted(account, &asked.plan, now);
-        let hold_for = u64::try_from(asked.hold_for.as_micros()).unwrap_or(u64::MAX);
-        let expires = now.saturating_add(hold_for);
+        let standings = account.hold(plan, &asked.amounts, now);
+        let expires = now.saturating_add(asked.hold_for);
+        if let Some(hold) = held {
+            hold.amounts = hold.amounts.plus(asked.amounts);
+            hold.certain = hold.certain.plus(asked.certain);
+            hold.expires = hold.expires.max(expires);
+            return Reserved::Granted { standings };
+        }
+        account.begin();
         if self.holds.is_empty() || expires < self.next_expiry {
             self.next_expiry = expires;
         }
-        match self.holds.entry(asked.id) {
-            Entry::Occupied(mut entry) => {
-                let hold = entry.get_mut();
-                hold.amounts = hold.amounts.plus(asked.amounts);
-                hold.certain = hold.certain.plus(asked.certain);
-                hold.expires = hold.expires.max(expires);
-            }
-            Entry::Vacant(entry) => {
-                account.begin();
-                entry.insert(Hold {
-                    owner: asked.owner,
-                    plan: asked.plan,
-                    amounts: asked.amounts,
-                    certain: asked.certain,
-                    since: now,
-                    expires,
-                });
-            }
-        }
-        answer
+        let hold = Hold {
+            owner,
+            plan: asked.plan,
+            amounts: asked.amounts,
+            certain: asked.certain,
+            since: now,
+            expires,
+        };
+        self.holds.insert(asked.id, hold);
+        Reserved::Granted { standings }
     }
 
-    /// Settles; the account of an id that is not held must be open.
-    pub(crate) fn settle(&mut self, settlement: &Settlement) {
+    /// Settles; the account of an id that is not held should be open.
+    pub(crate) fn settle(
+        &mut self,
+        owner: &HashedOwner,
+        id: ReservationId,
+        plan: &Plan,
+        actual: &Amounts,
+    ) {
         let now = self.now;
-        if self.settled.has(&settlement.id) {
+        if self.settled.has(&id) {
             return;
         }
-        let actual = &settlement.amounts;
-        if let Some(hold) = self.holds.remove(&settlement.id) {
+        if let Some(hold) = self.holds.remove(&id) {
             if let Some(account) = self.accounts.get_mut(&hold.owner) {
                 account.settle(&hold.plan, &hold.amounts, hold.since, actual, now);
                 account.end(now.saturating_sub(hold.since));
             }
-        } else if let Some(account) = self.accounts.get_mut(&settlement.owner) {
+        } else if let Some(account) = self.accounts.get_mut(owner) {
             // What was certain has been charged when the hold expired.
-            let charged = self.expired.ends.remove(&settlement.id).unwrap_or_default();
-            account.charge(&settlement.plan, &actual.minus(charged), now);
+            let charged = self.expired.ends.remove(&id).unwrap_or_default();
+            account.charge(plan, &actual.minus(charged), now);
         }
-        self.settled.remember(settlement.id, ());
-    }
-
-    pub(crate) fn needs_account(&self, settlement: &Settlement) -> bool {
-        settlement.amounts != Amounts::default() && !self.has(&settlement.owner)
+        self.settled.remember(id, ());
     }
 
     pub(crate) const fn now(&self) -> u64 {
@@ -172,9 +180,20 @@ impl Shard {
     }
 }
 
-fn granted(account: &Account, plan: &Plan, now: u64) -> Reserved {
-    Reserved::Granted {
-        standings: account.standings(plan, now),
+// === impl Asked ===
+
+impl Asked {
+    /// Tells the owner and what is asked apart.
+    pub(crate) fn split(reservation: Reservation) -> (Owner, Self) {
+        let hold_for = reservation.hold_for.as_micros();
+        let asked = Self {
+            id: reservation.id,
+            plan: reservation.plan,
+            amounts: reservation.amounts,
+            certain: reservation.certain,
+            hold_for: u64::try_from(hold_for).unwrap_or(u64::MAX),
+        };
+        (reservation.owner, asked)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{UsageRecord, attempts, metered};
 #[derive(Debug)]
 pub(crate) struct Answer {
     cell: UsageCell,
+    /// Whether it is a stream of messages.
     is_stream: bool,
     awaits_first_token: bool,
     /// Which attempt it is of.
@@ -22,11 +23,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 impl Answer {
     pub(crate) fn new(head: &response::Parts, endpoint: Endpoint, attempt: usize) -> Self {
+        let is_messages = endpoint == Endpoint::Messages;
         Self {
             // `tap` has put it there.
             cell: head.extensions.get().cloned().unwrap_or_default(),
-            is_stream: is_event_stream(&head.headers),
-            awaits_first_token: endpoint == Endpoint::Messages && head.status.is_success(),
+            is_stream: is_messages && is_event_stream(&head.headers),
+            awaits_first_token: is_messages && head.status.is_success(),
             attempt,
         }
     }
@@ -42,12 +44,14 @@ impl Answer {
     /// Writes down how it ended; `looked` is how it looked from outside.
     pub(crate) fn write(self, record: &mut UsageRecord, looked: End, settings: &Settings) {
         let end = if is_success(record.status) {
-            let said = self.cell.read(|metered| metered.end);
-            said.unwrap_or(match looked {
+            match self.cell.read(|metered| metered.end) {
+                // Only streams of messages have an end of their own that can be missing.
+                Some(End::Truncated) if looked == End::Complete && !self.is_stream => looked,
+                Some(said) => said,
                 // Cut between whoever reads along and here.
-                End::Complete if self.is_stream => End::Truncated,
-                looked => looked,
-            })
+                None if looked == End::Complete && self.is_stream => End::Truncated,
+                None => looked,
+            }
         } else {
             End::Errored
         };

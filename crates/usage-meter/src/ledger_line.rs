@@ -1,6 +1,6 @@
 //! The JSON of a record: the names, order and shapes of the ledger, which users script against.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
@@ -10,8 +10,8 @@ use crate::{AttemptRecord, AttemptRecords, UsageRecord};
 /// Written as the string it prints as, without an allocation.
 struct Shown<T>(T);
 
-/// Prints bytes in lower-case hexadecimal.
-struct Hex<'a>(&'a [u8]);
+/// Written in lower-case hexadecimal.
+struct Hex<'a>(&'a [u8; 32]);
 
 struct Log<'a>(&'a AttemptRecords);
 
@@ -84,10 +84,7 @@ impl Serialize for UsageRecord {
         line.serialize_field("estimated_input_tokens", &self.estimated_input_tokens)?;
         line.serialize_field(
             "system_prompt_sha256",
-            &self
-                .system_prompt_sha256
-                .as_ref()
-                .map(|hash| Shown(Hex(hash))),
+            &self.system_prompt_sha256.as_ref().map(Hex),
         )?;
         line.serialize_field("latency_ms", &millis(self.latency))?;
         line.serialize_field(
@@ -115,9 +112,15 @@ where
 
 // === impl Hex ===
 
-impl Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

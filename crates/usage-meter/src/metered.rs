@@ -1,5 +1,7 @@
 //! What an answer said of itself, as it stands in the record.
 
+use std::sync::Arc;
+
 use tower_claude_core::{IterationKind, Metered};
 
 use crate::names::Names;
@@ -49,7 +51,10 @@ pub(crate) fn served_model(metered: &Metered) -> Option<&str> {
 
 /// Writes down what an answer said of itself.
 pub(crate) fn write(record: &mut UsageRecord, metered: &Metered, names: &Names) {
-    record.served_model = served_model(metered).map(|model| names.get(model));
+    record.served_model = served_model(metered).map(|served| match &record.model {
+        Some(asked) if **asked == *served => Arc::clone(asked),
+        _ => names.get(served),
+    });
     record.stop_reason.clone_from(&metered.stop_reason);
     record.error_type = metered.error_type.as_deref().map(|word| names.get(word));
     let usage = &metered.usage;

@@ -1,5 +1,10 @@
 //! What every tower service promises.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at what is not as it should be"
+)]
+
 mod support;
 
 use std::future::{Future, poll_fn};

@@ -1,5 +1,9 @@
 //! Metrics: names, labels and their bounds.
 #![cfg(feature = "metrics")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at what is not as it should be"
+)]
 
 mod support;
 

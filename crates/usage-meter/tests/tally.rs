@@ -1,5 +1,10 @@
 //! Sums in memory.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at what is not as it should be"
+)]
+
 mod support;
 
 use std::sync::Arc;

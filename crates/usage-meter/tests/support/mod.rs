@@ -1,4 +1,8 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at what is not as it should be"
+)]
 
 use std::sync::{Arc, Mutex};
 
