@@ -94,10 +94,11 @@
 //! | the tenant names a plan that there is not | 403, `unknown plan` |
 //! | no plan is named, and there is no default | 403, `no plan` |
 //! | the store cannot be asked | 503, or the call passes: [`WhenStoreIsDown`] |
+//! | the request cannot be read, or is for no endpoint of the API | as [`Prepare`](tower_claude_core::Prepare) says |
 //!
-//! Answers of 200 and 429 carry `anthropic-ratelimit-{requests,input-tokens,output-tokens,
-//! tokens}-{limit,remaining,reset}` of the tenant's own limits; upstream's, which tell of the
-//! account, are taken off every answer that counts.
+//! Answers of 200 and 429 carry `anthropic-ratelimit-*-{limit,remaining,reset}` of the tenant's
+//! own limits, for `requests`, `input-tokens`, `output-tokens` and `tokens`; upstream's, which
+//! tell of the account, are taken off every answer that counts.
 //!
 //! # Order
 //!
