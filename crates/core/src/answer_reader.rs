@@ -1,18 +1,15 @@
 //! Reads what an answer says of itself, as it passes: a stream's events, or a plain body's
 //! few fields.
 
-use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, response};
-use serde::Deserialize;
-
+use crate::json_cursor::JsonCursor;
 use crate::json_skimmer::JsonSkimmer;
-use crate::json_text::JsonText;
 use crate::sse_event::{SseEvent, SseEventKind};
 use crate::sse_scanner::SseScanner;
 use crate::usage_cell::{End, Metered, UsageCell};
-use crate::usage_json::LenientUsage;
 use crate::{Failure, Text, Usage};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, response};
 
 /// Reads one answer into its cell. Dropped before the end, it says so.
 #[derive(Debug)]
@@ -37,46 +34,6 @@ enum Form {
 struct Unsaid {
     deltas: u64,
     bytes: u64,
-}
-
-#[derive(Deserialize)]
-struct MessageStart<'a> {
-    #[serde(borrow)]
-    message: Message<'a>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    model: Option<JsonText<'a>>,
-    #[serde(default)]
-    usage: Option<LenientUsage>,
-}
-
-#[derive(Deserialize)]
-struct MessageDelta<'a> {
-    #[serde(borrow, default)]
-    delta: Option<Delta<'a>>,
-    #[serde(default)]
-    usage: Option<LenientUsage>,
-}
-
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(borrow, default)]
-    stop_reason: Option<JsonText<'a>>,
-}
-
-#[derive(Deserialize)]
-struct BlockStart<'a> {
-    #[serde(borrow)]
-    content_block: Block<'a>,
-}
-
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: JsonText<'a>,
 }
 
 // === impl AnswerReader ===
@@ -192,22 +149,12 @@ fn read_event(cell: &UsageCell, unsaid: &mut Unsaid, event: SseEvent<'_>) {
             cell.write(|metered| metered.has_content = true);
         }
         SseEventKind::MessageStart => {
-            if let Ok(start) = serde_json::from_slice::<MessageStart<'_>>(event.data) {
-                cell.write(|metered| {
-                    metered.model = start.message.model.as_deref().map(Text::from);
-                    replace(&mut metered.usage, start.message.usage);
-                });
-            }
+            let mut cursor = JsonCursor::new(event.data);
+            cell.write(|metered| read_message(metered, &mut cursor, b"message"));
         }
         SseEventKind::MessageDelta => {
-            if let Ok(delta) = serde_json::from_slice::<MessageDelta<'_>>(event.data) {
-                cell.write(|metered| {
-                    if let Some(reason) = delta.delta.and_then(|delta| delta.stop_reason) {
-                        metered.stop_reason = Some(word(&reason));
-                    }
-                    replace(&mut metered.usage, delta.usage);
-                });
-            }
+            let mut cursor = JsonCursor::new(event.data);
+            cell.write(|metered| read_message(metered, &mut cursor, b"delta"));
         }
         SseEventKind::MessageStop => cell.write(|metered| metered.finish(End::Complete)),
         SseEventKind::Error => {
@@ -222,20 +169,56 @@ fn read_event(cell: &UsageCell, unsaid: &mut Unsaid, event: SseEvent<'_>) {
     }
 }
 
-fn replace(usage: &mut Usage, later: Option<LenientUsage>) {
-    if let Some(later) = later.and_then(|later| later.0) {
-        usage.replace(later);
+/// Reads what an event says of the message: in itself, and in the object it has at `inner`.
+fn read_message(metered: &mut Metered, cursor: &mut JsonCursor<'_>, inner: &[u8]) {
+    if !cursor.enter_object() {
+        return;
+    }
+    while let Some(key) = cursor.next_key() {
+        match key {
+            b"usage" => {
+                if let Some(usage) = Usage::read(cursor) {
+                    metered.usage.replace(usage);
+                }
+            }
+            b"model" => metered.model = cursor.text().map(|text| word(&text)),
+            b"stop_reason" => {
+                if let Some(reason) = cursor.text() {
+                    metered.stop_reason = Some(word(&reason));
+                }
+            }
+            // Entered where it stands: it holds no field of its own name.
+            key if key == inner => read_message(metered, cursor, b""),
+            _ => {
+                cursor.skip();
+            }
+        }
     }
 }
 
 /// Whether a block begins without content; others arrive whole in their start.
 fn begins_empty(data: &[u8]) -> bool {
-    serde_json::from_slice::<BlockStart<'_>>(data).is_ok_and(|start| {
-        matches!(
-            &*start.content_block.kind,
-            "text" | "thinking" | "tool_use" | "server_tool_use" | "mcp_tool_use"
-        )
-    })
+    let block = field(data, b"content_block");
+    let kind = block.and_then(|mut block| field(block.skip(), b"type")?.text());
+    matches!(
+        kind.as_deref(),
+        Some("text" | "thinking" | "tool_use" | "server_tool_use" | "mcp_tool_use")
+    )
+}
+
+/// A cursor before a field of an object.
+fn field<'a>(json: &'a [u8], name: &[u8]) -> Option<JsonCursor<'a>> {
+    let mut cursor = JsonCursor::new(json);
+    if !cursor.enter_object() {
+        return None;
+    }
+    while let Some(key) = cursor.next_key() {
+        if key == name {
+            return Some(cursor);
+        }
+        cursor.skip();
+    }
+    None
 }
 
 /// The fields of a message, or of an error, that are read.
@@ -244,11 +227,7 @@ fn is_read(key: &[u8]) -> bool {
 }
 
 fn read_field(metered: &mut Metered, key: &[u8], value: &[u8]) {
-    #[derive(Deserialize)]
-    struct ErrorObject<'a> {
-        #[serde(borrow, rename = "type")]
-        kind: JsonText<'a>,
-    }
+    let text = |value| JsonCursor::new(value).text().map(|text| word(&text));
     match key {
         b"usage" => {
             if let Some(usage) = Usage::from_json(value) {
@@ -257,20 +236,11 @@ fn read_field(metered: &mut Metered, key: &[u8], value: &[u8]) {
             }
         }
         b"error" => {
-            if let Ok(error) = serde_json::from_slice::<ErrorObject<'_>>(value) {
-                metered.error_type = Some(word(&error.kind));
-            }
+            let kind = field(value, b"type").and_then(|mut kind| kind.text());
+            metered.error_type = kind.map(|kind| word(&kind));
         }
-        _ => {
-            let Ok(text) = serde_json::from_slice::<JsonText<'_>>(value) else {
-                return;
-            };
-            let slot = match key {
-                b"model" => &mut metered.model,
-                _ => &mut metered.stop_reason,
-            };
-            *slot = Some(word(&text));
-        }
+        b"model" => metered.model = text(value).or_else(|| metered.model.take()),
+        _ => metered.stop_reason = text(value).or_else(|| metered.stop_reason.take()),
     }
 }
 

@@ -38,6 +38,17 @@ struct Key {
     length: usize,
 }
 
+/// Whether a byte outside of strings means anything to it.
+const STRUCTURAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut place = 0;
+    while place < 7 {
+        table[b"\"{}[]:,"[place] as usize] = true;
+        place += 1;
+    }
+    table
+};
+
 // === impl JsonSkimmer ===
 
 impl JsonSkimmer {
@@ -58,6 +69,10 @@ impl JsonSkimmer {
         while let Some(&byte) = chunk.get(place) {
             if let Some(escape) = self.string {
                 place += self.in_string(escape, &chunk[place..]);
+                continue;
+            }
+            if !STRUCTURAL[usize::from(byte)] {
+                place += 1;
                 continue;
             }
             match byte {

@@ -58,6 +58,7 @@ mod facts;
 mod failure;
 mod hints;
 mod intake;
+mod json_cursor;
 mod json_skimmer;
 mod json_text;
 mod model_pattern;

@@ -2,304 +2,115 @@
 //! over its meter. The last of two equal keys wins, fractions are cut, negatives are 0, and a
 //! field of the wrong type counts as absent.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
+use crate::json_cursor::JsonCursor;
 use crate::usage::{Iteration, IterationKind, Usage};
-
-/// A count of tokens; `None` where the JSON holds no number.
-#[derive(Clone, Copy, Default)]
-struct Count(Option<u64>);
-
-/// A word; `None` where the JSON holds no string.
-#[derive(Default)]
-pub(crate) struct Word(pub(crate) Option<Box<str>>);
-
-/// A string read as one of our enums, without keeping the string.
-struct Named<T>(Option<T>);
-
-#[derive(Default)]
-struct CacheCreation {
-    five_minutes: Option<u64>,
-    one_hour: Option<u64>,
-}
-
-#[derive(Default)]
-struct ServerTools {
-    web_search_requests: Option<u64>,
-}
-
-struct Iterations(Option<Vec<Iteration>>);
-
-/// Visits any JSON value and yields `T::default()` for all but what it overrides.
-macro_rules! lenient {
-    ($visitor:ident, $value:ty, $expecting:literal, { $($override:tt)* } $(, skip $skip:ident)*) => {
-        struct $visitor;
-
-        impl<'de> Visitor<'de> for $visitor {
-            type Value = $value;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($expecting)
-            }
-
-            $($override)*
-        }
-    };
-}
-
-macro_rules! other_types_are_absent {
-    ($absent:expr; $($kind:ident),*) => {
-        $(other_types_are_absent!(@ $absent, $kind);)*
-    };
-    (@ $absent:expr, bool) => {
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok($absent) }
-    };
-    (@ $absent:expr, null) => {
-        fn visit_unit<E>(self) -> Result<Self::Value, E> { Ok($absent) }
-    };
-    (@ $absent:expr, numbers) => {
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> { Ok($absent) }
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> { Ok($absent) }
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> { Ok($absent) }
-    };
-    (@ $absent:expr, string) => {
-        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> { Ok($absent) }
-    };
-    (@ $absent:expr, array) => {
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            Ok($absent)
-        }
-    };
-    (@ $absent:expr, object) => {
-        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-            while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok($absent)
-        }
-    };
-}
-
-lenient!(CountVisitor, Count, "a count", {
-    fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
-        Ok(Count(Some(count.min(Usage::MOST))))
-    }
-    fn visit_i64<E>(self, count: i64) -> Result<Count, E> {
-        Ok(Count(Some(
-            u64::try_from(count).unwrap_or(0).min(Usage::MOST),
-        )))
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float cast saturates, and the cap is far below 2^53"
-    )]
-    fn visit_f64<E>(self, count: f64) -> Result<Count, E> {
-        Ok(Count(Some((count as u64).min(Usage::MOST))))
-    }
-    other_types_are_absent!(Count(None); bool, null, string, array, object);
-});
-
-lenient!(WordVisitor, Word, "a word", {
-    fn visit_str<E>(self, word: &str) -> Result<Word, E> {
-        Ok(Word(Some(word.into())))
-    }
-    other_types_are_absent!(Word(None); bool, null, numbers, array, object);
-});
-
-lenient!(UsageVisitor, Option<Usage>, "a usage object", {
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Option<Usage>, A::Error> {
-        let mut usage = Usage::default();
-        while let Some(key) = fields.next_key::<Key>()? {
-            if key == Key::Iterations {
-                usage.iterations = fields.next_value::<Iterations>()?.0;
-            } else {
-                read_field(&mut usage, key, &mut fields)?;
-            }
-        }
-        Ok(Some(usage))
-    }
-    other_types_are_absent!(None; bool, null, numbers, string, array);
-});
-
-lenient!(IterationVisitor, Option<Iteration>, "an iteration", {
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Option<Iteration>, A::Error> {
-        let mut iteration = Iteration {
-            kind: IterationKind::Other("".into()),
-            model: None,
-            usage: Usage::default(),
-        };
-        while let Some(key) = fields.next_key::<Key>()? {
-            match key {
-                Key::Type => {
-                    if let Some(kind) = fields.next_value::<Named<IterationKind>>()?.0 {
-                        iteration.kind = kind;
-                    }
-                }
-                Key::Model => iteration.model = fields.next_value::<Word>()?.0,
-                key => read_field(&mut iteration.usage, key, &mut fields)?,
-            }
-        }
-        Ok(Some(iteration))
-    }
-    other_types_are_absent!(None; bool, null, numbers, string, array);
-});
-
-lenient!(IterationsVisitor, Iterations, "a list of iterations", {
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Iterations, A::Error> {
-        struct Item(Option<Iteration>);
-        impl<'de> Deserialize<'de> for Item {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(IterationVisitor).map(Self)
-            }
-        }
-        let mut iterations = Vec::new();
-        while let Some(Item(item)) = items.next_element()? {
-            iterations.extend(item);
-        }
-        Ok(Iterations(Some(iterations)))
-    }
-    other_types_are_absent!(Iterations(None); bool, null, numbers, string, object);
-});
-
-lenient!(
-    CacheCreationVisitor,
-    CacheCreation,
-    "cache creation by lifetime",
-    {
-        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<CacheCreation, A::Error> {
-            let mut parts = CacheCreation::default();
-            while let Some(key) = fields.next_key::<Key>()? {
-                match key {
-                    Key::FiveMinutes => parts.five_minutes = fields.next_value::<Count>()?.0,
-                    Key::OneHour => parts.one_hour = fields.next_value::<Count>()?.0,
-                    _ => {
-                        fields.next_value::<IgnoredAny>()?;
-                    }
-                }
-            }
-            Ok(parts)
-        }
-        other_types_are_absent!(CacheCreation::default(); bool, null, numbers, string, array);
-    }
-);
-
-lenient!(ServerToolsVisitor, ServerTools, "server tool counts", {
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ServerTools, A::Error> {
-        let mut tools = ServerTools::default();
-        while let Some(key) = fields.next_key::<Key>()? {
-            if key == Key::WebSearchRequests {
-                tools.web_search_requests = fields.next_value::<Count>()?.0;
-            } else {
-                fields.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(tools)
-    }
-    other_types_are_absent!(ServerTools::default(); bool, null, numbers, string, array);
-});
-
-/// The keys of `usage`, of its parts and of its iterations that we read.
-#[derive(Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
-    InputTokens,
-    OutputTokens,
-    CacheReadInputTokens,
-    CacheCreationInputTokens,
-    CacheCreation,
-    #[serde(rename = "ephemeral_5m_input_tokens")]
-    FiveMinutes,
-    #[serde(rename = "ephemeral_1h_input_tokens")]
-    OneHour,
-    ServerToolUse,
-    WebSearchRequests,
-    ServiceTier,
-    Speed,
-    InferenceGeo,
-    Iterations,
-    Type,
-    Model,
-    #[serde(other)]
-    Unknown,
-}
-
-fn read_field<'de, A: MapAccess<'de>>(
-    usage: &mut Usage,
-    key: Key,
-    fields: &mut A,
-) -> Result<(), A::Error> {
-    match key {
-        Key::InputTokens => usage.input_tokens = fields.next_value::<Count>()?.0,
-        Key::OutputTokens => usage.output_tokens = fields.next_value::<Count>()?.0,
-        Key::CacheReadInputTokens => {
-            usage.cache_read_input_tokens = fields.next_value::<Count>()?.0;
-        }
-        Key::CacheCreationInputTokens => {
-            usage.cache_creation_input_tokens = fields.next_value::<Count>()?.0;
-        }
-        Key::CacheCreation => {
-            let parts = fields.next_value::<CacheCreation>()?;
-            usage.cache_creation_5m_input_tokens = parts.five_minutes;
-            usage.cache_creation_1h_input_tokens = parts.one_hour;
-        }
-        Key::ServerToolUse => {
-            usage.web_search_requests = fields.next_value::<ServerTools>()?.web_search_requests;
-        }
-        Key::ServiceTier => usage.service_tier = fields.next_value::<Named<_>>()?.0,
-        Key::Speed => usage.speed = fields.next_value::<Named<_>>()?.0,
-        Key::InferenceGeo => usage.inference_geo = fields.next_value::<Named<_>>()?.0,
-        _ => {
-            fields.next_value::<IgnoredAny>()?;
-        }
-    }
-    Ok(())
-}
-
-macro_rules! deserialize_any {
-    ($($type:ty => $visitor:expr),+ $(,)?) => {
-        $(impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any($visitor)
-            }
-        })+
-    };
-}
-
-deserialize_any!(
-    Count => CountVisitor,
-    Word => WordVisitor,
-    Iterations => IterationsVisitor,
-    CacheCreation => CacheCreationVisitor,
-    ServerTools => ServerToolsVisitor,
-);
-
-impl<'de, T: for<'a> From<&'a str>> Deserialize<'de> for Named<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(
-            Word::deserialize(deserializer)?
-                .0
-                .map(|word| T::from(&word)),
-        ))
-    }
-}
-
-/// A `usage` value of any type; `None` where it is not an object.
-pub(crate) struct LenientUsage(pub(crate) Option<Usage>);
-
-impl<'de> Deserialize<'de> for LenientUsage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UsageVisitor).map(Self)
-    }
-}
 
 impl Usage {
     /// Reads a `usage` object from JSON, leniently; `None` where there is none to read.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<LenientUsage>(json).ok()?.0
+        let mut cursor = JsonCursor::new(json);
+        let usage = Self::read(&mut cursor);
+        usage.filter(|_| !cursor.is_broken())
     }
+
+    /// Reads the value the cursor stands before; `None` if it is no object.
+    pub(crate) fn read(cursor: &mut JsonCursor<'_>) -> Option<Self> {
+        let mut usage = Self::default();
+        for_each_field(cursor, |key, cursor| {
+            if key == b"iterations" {
+                usage.iterations = iterations(cursor);
+            } else {
+                usage.read_field(key, cursor);
+            }
+        })?;
+        Some(usage)
+    }
+
+    /// Reads a field that the usage of a message and that of an iteration both have.
+    fn read_field(&mut self, key: &[u8], cursor: &mut JsonCursor<'_>) {
+        let count = |cursor: &mut JsonCursor<'_>| cursor.count(Self::MOST);
+        match key {
+            b"input_tokens" => self.input_tokens = count(cursor),
+            b"output_tokens" => self.output_tokens = count(cursor),
+            b"cache_read_input_tokens" => self.cache_read_input_tokens = count(cursor),
+            b"cache_creation_input_tokens" => self.cache_creation_input_tokens = count(cursor),
+            b"cache_creation" => {
+                let (mut five_minutes, mut one_hour) = (None, None);
+                for_each_field(cursor, |key, cursor| match key {
+                    b"ephemeral_5m_input_tokens" => five_minutes = count(cursor),
+                    b"ephemeral_1h_input_tokens" => one_hour = count(cursor),
+                    _ => drop_value(cursor),
+                });
+                self.cache_creation_5m_input_tokens = five_minutes;
+                self.cache_creation_1h_input_tokens = one_hour;
+            }
+            b"server_tool_use" => {
+                let mut searches = None;
+                for_each_field(cursor, |key, cursor| match key {
+                    b"web_search_requests" => searches = count(cursor),
+                    _ => drop_value(cursor),
+                });
+                self.web_search_requests = searches;
+            }
+            b"service_tier" => self.service_tier = word(cursor),
+            b"speed" => self.speed = word(cursor),
+            b"inference_geo" => self.inference_geo = word(cursor),
+            _ => drop_value(cursor),
+        }
+    }
+}
+
+/// Reads each field of an object; `None`, with the value skipped, for what is none.
+fn for_each_field<'a>(
+    cursor: &mut JsonCursor<'a>,
+    mut read: impl FnMut(&'a [u8], &mut JsonCursor<'a>),
+) -> Option<()> {
+    if !cursor.enter_object() {
+        drop_value(cursor);
+        return None;
+    }
+    while let Some(key) = cursor.next_key() {
+        read(key, cursor);
+    }
+    Some(())
+}
+
+fn iterations(cursor: &mut JsonCursor<'_>) -> Option<Vec<Iteration>> {
+    if !cursor.enter_array() {
+        drop_value(cursor);
+        return None;
+    }
+    let mut iterations = Vec::new();
+    while cursor.next_value() {
+        let mut iteration = Iteration {
+            kind: IterationKind::Other("".into()),
+            model: None,
+            usage: Usage::default(),
+        };
+        let read = for_each_field(cursor, |key, cursor| match key {
+            b"type" => {
+                if let Some(kind) = word(cursor) {
+                    iteration.kind = kind;
+                }
+            }
+            b"model" => iteration.model = word(cursor),
+            _ => iteration.usage.read_field(key, cursor),
+        });
+        iterations.extend(read.map(|()| iteration));
+    }
+    Some(iterations)
+}
+
+fn word<T>(cursor: &mut JsonCursor<'_>) -> Option<T>
+where
+    T: for<'a> From<&'a str>,
+{
+    cursor.text().map(|text| T::from(&text))
+}
+
+fn drop_value(cursor: &mut JsonCursor<'_>) {
+    cursor.skip();
 }
 
 #[cfg(test)]

@@ -1,0 +1,278 @@
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+/// Walks over a JSON text, value by value, and builds nothing.
+///
+/// For what upstream sends about an answer: whoever asks for a number and meets a string gets
+/// `None`, and what is nobody's business is skipped without recursion. What is not JSON makes
+/// it [`JsonCursor::is_broken`]; what was read until then may be of no use.
+#[derive(Clone, Debug)]
+pub(crate) struct JsonCursor<'a> {
+    rest: &'a [u8],
+    is_broken: bool,
+}
+
+// === impl JsonCursor ===
+
+impl<'a> JsonCursor<'a> {
+    pub(crate) const fn new(json: &'a [u8]) -> Self {
+        Self {
+            rest: json,
+            is_broken: false,
+        }
+    }
+
+    /// Whether it has met what is not JSON.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Whether the value is an object, which is then entered; otherwise nothing happens.
+    pub(crate) fn enter_object(&mut self) -> bool {
+        self.enter(b'{')
+    }
+
+    /// Whether the value is an array, which is then entered; otherwise nothing happens.
+    pub(crate) fn enter_array(&mut self) -> bool {
+        self.enter(b'[')
+    }
+
+    /// The next key of the object it is in; after it comes the value. `None` leaves the object.
+    ///
+    /// A key is given as it stands, without its quotes: none that is looked for has escapes.
+    pub(crate) fn next_key(&mut self) -> Option<&'a [u8]> {
+        if !self.next_of(b'}') {
+            return None;
+        }
+        let key = self.string()?;
+        self.skip_space();
+        if !self.skip_byte(b':') {
+            return self.broken();
+        }
+        Some(key)
+    }
+
+    /// Whether the array it is in has another value, which it then stands before. `false`
+    /// leaves the array.
+    pub(crate) fn next_value(&mut self) -> bool {
+        self.next_of(b']')
+    }
+
+    /// A number, floored, negatives as 0 and at most `most`; `None` for any other value.
+    pub(crate) fn count(&mut self, most: u64) -> Option<u64> {
+        self.skip_space();
+        let text = match self.rest.first()? {
+            b'-' | b'0'..=b'9' => self.skip(),
+            _ => {
+                self.skip();
+                return None;
+            }
+        };
+        if text.len() < 19 && text.iter().all(u8::is_ascii_digit) {
+            let number = text
+                .iter()
+                .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+            return Some(number.min(most));
+        }
+        let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "such a cast saturates, and the cap is far below 2^53"
+        )]
+        Some((number as u64).min(most))
+    }
+
+    /// A string, decoded; `None` for any other value.
+    pub(crate) fn text(&mut self) -> Option<Cow<'a, str>> {
+        self.skip_space();
+        if self.rest.first() != Some(&b'"') {
+            self.skip();
+            return None;
+        }
+        let raw = self.skip();
+        let inner = raw.get(1..raw.len().checked_sub(1)?)?;
+        if memchr::memchr(b'\\', inner).is_none() {
+            return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
+        }
+        serde_json::from_slice(raw).ok().map(Cow::Owned)
+    }
+
+    /// Skips a value and gives it as it stands.
+    pub(crate) fn skip(&mut self) -> &'a [u8] {
+        self.skip_space();
+        let begin = self.rest;
+        match begin.first() {
+            Some(b'"') => {
+                self.string();
+            }
+            Some(b'{' | b'[') => self.skip_nested(),
+            Some(_) => {
+                let is_over = |byte: &u8| b",]} \t\r\n".contains(byte);
+                let end = begin.iter().position(is_over).unwrap_or(begin.len());
+                if end == 0 {
+                    self.is_broken = true;
+                }
+                self.rest = &begin[end..];
+            }
+            None => self.is_broken = true,
+        }
+        &begin[..begin.len() - self.rest.len()]
+    }
+
+    fn enter(&mut self, open: u8) -> bool {
+        self.skip_space();
+        self.skip_byte(open)
+    }
+
+    /// Whether there is another member before `close`, which is skipped if there is none.
+    fn next_of(&mut self, close: u8) -> bool {
+        self.skip_space();
+        self.skip_byte(b',');
+        self.skip_space();
+        if self.skip_byte(close) {
+            return false;
+        }
+        self.is_broken |= self.rest.is_empty();
+        !self.is_broken
+    }
+
+    /// A string as it stands between its quotes.
+    fn string(&mut self) -> Option<&'a [u8]> {
+        if !self.skip_byte(b'"') {
+            return self.broken();
+        }
+        let begin = self.rest;
+        let mut at = 0;
+        // Most are short, and cheaper to look through than to search.
+        while let Some(found) = memchr2(b'"', b'\\', begin.get(at..)?) {
+            at += found;
+            if begin[at] == b'"' {
+                self.rest = &begin[at + 1..];
+                return Some(&begin[..at]);
+            }
+            at += 2;
+        }
+        self.rest = &[];
+        self.broken()
+    }
+
+    fn skip_nested(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(byte) = self.rest.first() {
+            match byte {
+                b'"' => {
+                    if self.string().is_none() {
+                        return;
+                    }
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.rest = &self.rest[1..];
+            if depth == 0 {
+                return;
+            }
+        }
+        self.is_broken = true;
+    }
+
+    fn skip_space(&mut self) {
+        while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+    }
+
+    fn skip_byte(&mut self, expected: u8) -> bool {
+        match self.rest {
+            [byte, rest @ ..] if *byte == expected => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn broken<T>(&mut self) -> Option<T> {
+        self.is_broken = true;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_over_what_it_is_asked_and_skips_the_rest() {
+        let json = br#" { "a" : 12 , "skip":{"a":[1,"}\"]"],"b":{}}, "s":"caf\u00e9", "list":[ 1, "x" ,null ] } "#;
+        let mut cursor = JsonCursor::new(json);
+        assert!(cursor.enter_object());
+        assert_eq!(cursor.next_key(), Some(&b"a"[..]));
+        assert_eq!(cursor.count(u64::MAX), Some(12));
+        assert_eq!(cursor.next_key(), Some(&b"skip"[..]));
+        assert_eq!(cursor.skip(), br#"{"a":[1,"}\"]"],"b":{}}"#);
+        assert_eq!(cursor.next_key(), Some(&b"s"[..]));
+        assert_eq!(cursor.text().as_deref(), Some("café"));
+        assert_eq!(cursor.next_key(), Some(&b"list"[..]));
+        assert!(cursor.enter_array());
+        assert!(cursor.next_value());
+        assert_eq!(cursor.text(), None, "a number is no text");
+        assert!(cursor.next_value());
+        assert_eq!(cursor.count(9), None, "a text is no number");
+        assert!(cursor.next_value());
+        assert_eq!(cursor.skip(), b"null");
+        assert!(!cursor.next_value());
+        assert_eq!(cursor.next_key(), None);
+        assert!(!cursor.is_broken());
+    }
+
+    #[test]
+    fn numbers_of_any_kind_become_counts() {
+        let count = |text: &str| JsonCursor::new(text.as_bytes()).count(1_000);
+        assert_eq!(count("7"), Some(7));
+        assert_eq!(count("7.9"), Some(7));
+        assert_eq!(count("-3"), Some(0));
+        assert_eq!(count("1e2"), Some(100));
+        assert_eq!(count("18446744073709551616"), Some(1_000));
+        assert_eq!(count("1e999"), Some(1_000));
+        assert_eq!(count("7x"), None);
+        assert_eq!(count("\"7\""), None);
+    }
+
+    #[test]
+    fn what_is_no_json_breaks_it_and_nothing_else() {
+        for text in [
+            "",
+            "{",
+            "{\"a",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":[",
+            "{\"a\" 1}",
+            "{1:2}",
+            "{\"a\":\"x\\",
+        ] {
+            let mut cursor = JsonCursor::new(text.as_bytes());
+            if cursor.enter_object() {
+                while cursor.next_key().is_some() {
+                    cursor.skip();
+                }
+            } else {
+                cursor.skip();
+            }
+            assert!(cursor.is_broken(), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_depth_is_skipped_without_recursion() {
+        let deep = "[".repeat(1_000_000);
+        let mut cursor = JsonCursor::new(deep.as_bytes());
+        cursor.skip();
+        assert!(cursor.is_broken());
+    }
+}
