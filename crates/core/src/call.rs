@@ -78,6 +78,14 @@ impl Call {
         request.extensions().get()
     }
 
+    /// The facts that travel with a request, if they were read from the body it has now.
+    ///
+    /// Then there is nothing for [`Prepare`](crate::Prepare) to do.
+    #[must_use]
+    pub fn current(request: &Request<CallBody>) -> Option<&Self> {
+        Self::of(request).filter(|call| call.is_of(request.body()))
+    }
+
     /// Our id of the call.
     #[must_use]
     pub fn id(&self) -> RequestId {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
-use http::{Response, response};
+use http::{Response, StatusCode, response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
@@ -38,12 +38,7 @@ pin_project! {
     where
         B: Body,
     {
-        #[pin]
-        body: Option<TapBody<B>>,
-        head: Option<response::Parts>,
-        cell: UsageCell,
-        // Whose stream of messages it is, if it is one.
-        seal: Option<RequestId>,
+        begun: Option<Begun<B>>,
         form: Form,
         held: VecDeque<Frame<Bytes>>,
         bytes: usize,
@@ -61,6 +56,17 @@ where
     pub response: Response<PeekedBody<B>>,
     /// What is wrong with it, if anything; also in the response's extensions.
     pub failure: Option<Failure>,
+}
+
+/// An answer at the gate.
+#[derive(Debug)]
+struct Begun<B> {
+    head: response::Parts,
+    body: TapBody<B>,
+    cell: UsageCell,
+    /// Whose stream of messages it is, if it is one.
+    seal: Option<RequestId>,
+    form: Form,
 }
 
 /// What is looked for.
@@ -89,29 +95,44 @@ where
 
     /// Puts an answer to `call` behind the gate.
     pub fn new(response: Response<B>, call: &Call) -> Self {
-        let (mut head, body) = tap(response).into_parts();
-        let is_stream = call.endpoint() == Endpoint::Messages && is_event_stream(&head.headers);
-        let form = if head.extensions.insert(Gated).is_some() {
-            Form::Open
-        } else if !head.status.is_success() {
-            Form::Error
-        } else if is_stream {
-            Form::Stream
-        } else {
-            Form::Open
-        };
-        // `tap` has put it there.
-        let cell = head.extensions.get().cloned().unwrap_or_default();
+        Self::begin(Begun::new(response, call))
+    }
+
+    /// Puts an answer to `call` behind the gate, unless it is open at once: then what came
+    /// through it is the result.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the other half of the answer, not an error; a box would cost every stream"
+    )]
+    pub fn try_open(response: Response<B>, call: &Call) -> Result<Peeked<B>, Self>
+    where
+        B::Error: 'static,
+    {
+        let begun = Begun::new(response, call);
+        if begun.form == Form::Open {
+            let failure = begun.head.extensions.get().cloned();
+            return Ok(begun.open(Held::default(), failure));
+        }
+        Err(Self::begin(begun))
+    }
+
+    /// The status of the answer.
+    ///
+    /// # Panics
+    ///
+    /// If the gate was opened already.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match &self.begun {
+            Some(begun) => begun.head.status,
+            None => panic!("Peek asked after it was open"),
+        }
+    }
+
+    fn begin(begun: Begun<B>) -> Self {
         Self {
-            body: Some(body),
-            cell,
-            // Nothing can follow a body whose length has been announced.
-            seal: (is_stream
-                && head.status.is_success()
-                && !head.headers.contains_key(CONTENT_LENGTH))
-            .then(|| call.id()),
-            head: Some(head),
-            form,
+            form: begun.form,
+            begun: Some(begun),
             held: VecDeque::new(),
             bytes: 0,
             error: None,
@@ -129,42 +150,24 @@ where
         B::Error: 'static,
     {
         let this = self.project();
-        let parts = (this.body.get_mut().take(), this.head.take());
-        let (Some(body), Some(mut head)) = parts else {
+        let Some(mut begun) = this.begun.take() else {
             panic!("Peek opened after it was open");
         };
-        let held = std::mem::take(this.held);
-        let failure = match this.form {
-            Form::Open => head.extensions.get().cloned(),
-            Form::Error => Failure::from_answer(
-                head.status,
-                &head.headers,
-                &joined(&held),
-                SystemTime::now(),
-            ),
-            Form::Stream => stream_failure(this.cell, this.error.as_ref()),
-        };
-        if let Some(failure) = &failure
-            && *this.form != Form::Open
-        {
-            this.cell.write(|metered| {
-                metered.failure = Some(failure.kind);
-                if metered.error_type.is_none() {
-                    metered.error_type.clone_from(&failure.error_type);
-                }
-            });
-            head.extensions.insert(failure.clone());
-        }
         let held = Held {
-            frames: held,
+            frames: std::mem::take(this.held),
             error: this.error.take(),
         };
-        let seal = this.seal.map(|id| Seal::new(this.cell.clone(), id));
-        let body = PeekedBody::new(body, held, seal);
-        Peeked {
-            response: Response::from_parts(head, body),
-            failure,
-        }
+        let failure = match begun.form {
+            Form::Open => begun.head.extensions.get().cloned(),
+            Form::Error => begun.noted(Failure::from_answer(
+                begun.head.status,
+                &begun.head.headers,
+                &joined(&held.frames),
+                SystemTime::now(),
+            )),
+            Form::Stream => begun.noted(stream_failure(&begun.cell, held.error.as_ref())),
+        };
+        begun.open(held, failure)
     }
 }
 
@@ -178,10 +181,10 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Peeked<B>> {
         while self.form != Form::Open && self.bytes <= Self::LARGEST {
             let this = self.as_mut().project();
-            let Some(mut body) = this.body.as_pin_mut() else {
+            let Some(Begun { body, cell, .. }) = this.begun else {
                 panic!("Peek polled after it was open");
             };
-            match body.as_mut().poll_frame(cx) {
+            match Pin::new(&mut *body).poll_frame(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => break,
                 Poll::Ready(Some(Err(error))) => {
@@ -192,7 +195,7 @@ where
                     *this.bytes += frame.data_ref().map_or(0, Bytes::len);
                     this.held.push_back(frame);
                     let is_over = *this.form == Form::Stream
-                        && this.cell.read(|m| m.has_content || m.end.is_some());
+                        && cell.read(|metered| metered.has_content || metered.end.is_some());
                     if is_over || body.is_end_stream() {
                         break;
                     }
@@ -200,6 +203,59 @@ where
             }
         }
         Poll::Ready(self.open())
+    }
+}
+
+// === impl Begun ===
+
+impl<B> Begun<B>
+where
+    B: Body<Data = Bytes>,
+{
+    fn new(response: Response<B>, call: &Call) -> Self {
+        let (mut head, body) = tap(response).into_parts();
+        let is_stream = call.endpoint() == Endpoint::Messages && is_event_stream(&head.headers);
+        let is_success = head.status.is_success();
+        let form = if head.extensions.insert(Gated).is_some() {
+            Form::Open
+        } else if !is_success {
+            Form::Error
+        } else if is_stream {
+            Form::Stream
+        } else {
+            Form::Open
+        };
+        // Nothing can follow a body whose length has been announced.
+        let may_grow = is_stream && is_success && !head.headers.contains_key(CONTENT_LENGTH);
+        Self {
+            // `tap` has put it there.
+            cell: head.extensions.get().cloned().unwrap_or_default(),
+            seal: may_grow.then(|| call.id()),
+            head,
+            body,
+            form,
+        }
+    }
+
+    /// Writes a failure down where others look for it.
+    fn noted(&mut self, failure: Option<Failure>) -> Option<Failure> {
+        let failure = failure?;
+        self.cell.write(|metered| {
+            metered.failure = Some(failure.kind);
+            if metered.error_type.is_none() {
+                metered.error_type.clone_from(&failure.error_type);
+            }
+        });
+        self.head.extensions.insert(failure.clone());
+        Some(failure)
+    }
+
+    fn open(self, held: Held<B::Error>, failure: Option<Failure>) -> Peeked<B> {
+        let seal = self.seal.map(|id| Seal::new(self.cell, id));
+        Peeked {
+            response: Response::from_parts(self.head, PeekedBody::new(self.body, held, seal)),
+            failure,
+        }
     }
 }
 

@@ -44,6 +44,17 @@ pub(crate) struct Seal {
     id: RequestId,
 }
 
+// === impl Held ===
+
+impl<E> Default for Held<E> {
+    fn default() -> Self {
+        Self {
+            frames: VecDeque::new(),
+            error: None,
+        }
+    }
+}
+
 // === impl PeekedBody ===
 
 impl<B> PeekedBody<B>

@@ -71,8 +71,7 @@ struct Collect {
 impl Prepare {
     /// Begins to read a request.
     pub fn new(request: Request<CallBody>, intake: &Intake) -> Self {
-        let known = Call::of(&request).filter(|call| call.is_of(request.body()));
-        if let Some(call) = known.cloned() {
+        if let Some(call) = Call::current(&request).cloned() {
             return Self(State::Ready(Ok(Prepared { request, call })));
         }
         let endpoint = intake.endpoint(&request);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tower_claude_core::{Call, CallBody, FailureKind, Peek, Prepare, Prepared};
+use tower_claude_core::{Call, CallBody, FailureKind, Peek, Prepare, Prepared, Refusal};
 use tower_service::Service;
 
 use crate::Route;
@@ -57,6 +57,10 @@ pin_project! {
             peek: Peek<B>,
             trial: Trial,
         },
+        Refused {
+            refusal: Refusal,
+            call: Call,
+        },
         Done,
     }
 }
@@ -67,9 +71,24 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R>
 where
     B: Body,
 {
-    pub(crate) const fn new(prepare: Prepare, inner: S, shared: Arc<Shared<R>>) -> Self {
+    /// The service is ready; a request that has been read goes into it at once.
+    pub(crate) fn new(request: Request<CallBody>, inner: S, shared: Arc<Shared<R>>) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+        R: Route,
+    {
+        let state = match Call::current(&request).cloned() {
+            None => State::Prepare {
+                prepare: Prepare::new(request, &shared.intake),
+            },
+            Some(call) => {
+                let mut journey = Journey::new(inner, shared);
+                let state = State::set_out(&mut journey, request, call);
+                return Self { state, journey };
+            }
+        };
         Self {
-            state: State::Prepare { prepare },
+            state,
             journey: Journey::new(inner, shared),
         }
     }
@@ -92,29 +111,16 @@ where
         loop {
             // First wait for what the state awaits, then take it apart: nothing pinned moves.
             match state.as_mut().project() {
-                Projected::Prepare { prepare } => {
-                    let prepared = match ready!(Pin::new(prepare).poll(cx)) {
-                        Ok(prepared) => prepared,
-                        Err(unprepared) => {
-                            state.set(State::Done);
-                            let (refusal, call) = (unprepared.refusal, unprepared.call);
-                            let answer = refusal.respond(call.dialect(), call.id());
-                            return Poll::Ready(Ok(answer));
-                        }
-                    };
-                    match journey.set_out(&prepared) {
-                        Ok(permit) => {
-                            let Prepared { request, call, .. } = prepared;
-                            state.call(&mut journey.inner, request, call, permit, None);
-                        }
-                        Err(refusal) => {
-                            state.set(State::Done);
-                            let call = &prepared.call;
-                            let answer = refusal.respond(call.dialect(), call.id());
-                            return Poll::Ready(Ok(answer));
-                        }
+                Projected::Prepare { prepare } => match ready!(Pin::new(prepare).poll(cx)) {
+                    Ok(Prepared { request, call, .. }) => {
+                        let next = State::set_out(journey, request, call);
+                        state.set(next);
                     }
-                }
+                    Err(unprepared) => state.set(State::Refused {
+                        refusal: unprepared.refusal,
+                        call: unprepared.call,
+                    }),
+                },
                 Projected::Ready { .. } => {
                     let ready = ready!(journey.inner.poll_ready(cx));
                     let Replaced::Ready { onward } = state.as_mut().project_replace(State::Done)
@@ -130,7 +136,8 @@ where
                         request,
                         reason,
                     } = onward;
-                    state.call(&mut journey.inner, request, call, permit, Some(reason));
+                    let next = State::call(&mut journey.inner, request, call, permit, Some(reason));
+                    state.set(next);
                 }
                 Projected::Call { future, .. } => {
                     let result = ready!(future.poll(cx));
@@ -141,8 +148,13 @@ where
                     match result {
                         Ok(response) => {
                             let trial = trial.heard(response.status());
-                            let peek = Peek::new(response, trial.call());
-                            state.set(State::Peek { peek, trial });
+                            match Peek::try_open(response, trial.call()) {
+                                Ok(peeked) => match answered(journey, trial, peeked) {
+                                    Verdict::Return(answer) => return Poll::Ready(Ok(answer)),
+                                    Verdict::MoveOn(onward) => state.set(State::Ready { onward }),
+                                },
+                                Err(peek) => state.set(State::Peek { peek, trial }),
+                            }
                         }
                         Err(error) => match unanswered(journey, trial, &error) {
                             Some(onward) => state.set(State::Ready { onward }),
@@ -161,6 +173,13 @@ where
                         Verdict::MoveOn(onward) => state.set(State::Ready { onward }),
                     }
                 }
+                Projected::Refused { .. } => {
+                    let replaced = state.as_mut().project_replace(State::Done);
+                    if let Replaced::Refused { refusal, call } = replaced {
+                        let answer = refusal.respond(call.dialect(), call.id());
+                        return Poll::Ready(Ok(answer));
+                    }
+                }
                 Projected::Done => panic!("failover's ResponseFuture polled after it was ready"),
             }
         }
@@ -177,6 +196,7 @@ where
             State::Ready { .. } => "ResponseFuture::Ready",
             State::Call { .. } => "ResponseFuture::Call",
             State::Peek { .. } => "ResponseFuture::Peek",
+            State::Refused { .. } => "ResponseFuture::Refused",
             State::Done => "ResponseFuture::Done",
         })
     }
@@ -188,20 +208,32 @@ impl<F, B> State<F, B>
 where
     B: Body,
 {
+    /// Asks the first target, if there is one to ask; the service is ready.
+    fn set_out<S, R>(journey: &mut Journey<S, R>, request: Request<CallBody>, call: Call) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+        R: Route,
+    {
+        match journey.set_out(&request, &call) {
+            Ok(permit) => Self::call(&mut journey.inner, request, call, permit, None),
+            Err(refusal) => Self::Refused { refusal, call },
+        }
+    }
+
     /// Asks a target; the service is ready.
     fn call<S>(
-        self: &mut Pin<&mut Self>,
         inner: &mut S,
         mut request: Request<CallBody>,
         call: Call,
         permit: Permit,
         reason: Option<FailureKind>,
-    ) where
+    ) -> Self
+    where
         S: Service<Request<CallBody>, Future = F>,
     {
         request.extensions_mut().insert(permit.target().clone());
         let trial = Trial::begin(call, permit, reason);
         let future = inner.call(request);
-        self.set(Self::Call { future, trial });
+        Self::Call { future, trial }
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::Request;
 use tokio::time::Instant;
-use tower_claude_core::{CallBody, Failure, FailureKind, Prepared, Refusal, Replay, Scope, Tenant};
+use tower_claude_core::{Call, CallBody, Failure, FailureKind, Refusal, Replay, Scope, Tenant};
 
 use crate::by_priority::lives_at_one_target;
 use crate::layer::Shared;
@@ -37,11 +37,14 @@ impl<S, R> Journey<S, R> {
     }
 
     /// Plans the journey of a call; the permit is for its first target.
-    pub(crate) fn set_out(&mut self, prepared: &Prepared) -> Result<Permit, Refusal>
+    pub(crate) fn set_out(
+        &mut self,
+        request: &Request<CallBody>,
+        call: &Call,
+    ) -> Result<Permit, Refusal>
     where
         R: Route,
     {
-        let Prepared { request, call, .. } = prepared;
         let tenant = request.extensions().get::<Tenant>();
         let now = Instant::now();
         self.class = class_of(call);

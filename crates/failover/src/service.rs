@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tower_claude_core::{BoxError, CallBody, Prepare, ResponseBody};
+use tower_claude_core::{BoxError, CallBody, ResponseBody};
 use tower_service::Service;
 
 use crate::layer::Shared;
@@ -72,10 +72,9 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let prepare = Prepare::new(request.map(CallBody::new), &self.shared.intake);
         let next = self.inner.clone();
         let ready = mem::replace(&mut self.inner, next);
-        ResponseFuture::new(prepare, ready, Arc::clone(&self.shared))
+        ResponseFuture::new(request.map(CallBody::new), ready, Arc::clone(&self.shared))
     }
 }
 

@@ -6,18 +6,18 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_claude_core::{
-    CallBody, Failure, Peek, Peeked, PeekedBody, Prepare, Prepared, ResponseBody, Unprepared,
+    Call, CallBody, Failure, Peek, Peeked, PeekedBody, Prepare, Prepared, ResponseBody, Unprepared,
 };
 use tower_service::Service;
 
 use crate::Classify;
 use crate::layer::Shared;
-use crate::pass::{Again, Pass};
+use crate::pass::{Again, Next, Pass};
 
 pin_project! {
     /// The future of [`Retry`](crate::Retry).
@@ -33,6 +33,9 @@ pin_project! {
         state: State<S::Future, ResB>,
         service: S,
         shared: Arc<Shared<C>>,
+        // `None` until the request is read. Every later state needs it: in the variants it
+        // would be moved with each step.
+        pass: Option<Pass>,
     }
 }
 
@@ -50,31 +53,25 @@ pin_project! {
             #[pin]
             sleep: Sleep,
             request: Request<CallBody>,
-            pass: Pass,
         },
         Ready {
             request: Request<CallBody>,
-            pass: Pass,
         },
         Call {
             #[pin]
             future: F,
-            pass: Pass,
         },
         Peek {
             #[pin]
             peek: Peek<ResB>,
-            // Armed when there is something to wait for: a plain answer needs no timer.
+            // Armed when there is something to wait for.
             #[pin]
             gate: Option<Sleep>,
             gate_time: Duration,
-            pass: Pass,
         },
         Done,
     }
 }
-
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 // === impl ResponseFuture ===
 
@@ -83,11 +80,26 @@ where
     S: Service<Request<CallBody>>,
     ResB: Body,
 {
-    pub(crate) const fn new(prepare: Prepare, service: S, shared: Arc<Shared<C>>) -> Self {
+    /// The service is ready; a request that has been read goes into it at once.
+    pub(crate) fn new(request: Request<CallBody>, mut service: S, shared: Arc<Shared<C>>) -> Self {
+        let call = Call::current(&request).cloned();
+        let mut pass = call.map(|call| Pass::new(&request, call, &shared.settings));
+        let state = match &mut pass {
+            Some(pass) => {
+                pass.begin(&request);
+                State::Call {
+                    future: service.call(request),
+                }
+            }
+            None => State::Prepare {
+                prepare: Prepare::new(request, &shared.settings.intake),
+            },
+        };
         Self {
-            state: State::Prepare { prepare },
+            state,
             service,
             shared,
+            pass,
         }
     }
 }
@@ -106,67 +118,49 @@ where
         let this = self.project();
         let (mut state, service, shared) = (this.state, this.service, &**this.shared);
         loop {
-            let next = match state.as_mut().project() {
-                StateProjection::Prepare { prepare } => match ready!(Pin::new(prepare).poll(cx)) {
+            if let StateProjection::Prepare { prepare } = state.as_mut().project() {
+                match ready!(Pin::new(prepare).poll(cx)) {
                     Ok(Prepared { request, call, .. }) => {
-                        let pass = Pass::new(&request, call, &shared.settings);
-                        State::call(service, request, pass)
+                        let pass = this
+                            .pass
+                            .insert(Pass::new(&request, call, &shared.settings));
+                        pass.begin(&request);
+                        let future = service.call(request);
+                        state.set(State::Call { future });
                     }
                     Err(unprepared) => {
                         let Unprepared { refusal, call, .. } = *unprepared;
                         state.set(State::Done);
                         return Poll::Ready(Ok(refusal.respond(call.dialect(), call.id())));
                     }
-                },
-                StateProjection::Sleep { sleep, .. } => {
-                    ready!(sleep.poll(cx));
-                    match state.as_mut().project_replace(State::Done) {
-                        StateReplaced::Sleep { request, pass, .. } => {
-                            State::Ready { request, pass }
-                        }
-                        _ => State::Done,
-                    }
                 }
-                StateProjection::Ready { .. } => {
-                    if let Err(error) = ready!(service.poll_ready(cx)) {
-                        state.set(State::Done);
-                        return Poll::Ready(Err(error));
-                    }
-                    match state.as_mut().project_replace(State::Done) {
-                        StateReplaced::Ready { request, pass } => {
-                            State::call(service, request, pass)
-                        }
-                        _ => State::Done,
-                    }
-                }
-                StateProjection::Call { future, pass } => match ready!(future.poll(cx)) {
-                    Ok(response) => {
-                        let gate_time = if pass.is_gated(&response) {
-                            shared.settings.gate_time
-                        } else {
-                            Duration::ZERO
-                        };
-                        let peek = Peek::new(response, pass.call());
-                        match state.as_mut().project_replace(State::Done) {
-                            StateReplaced::Call { pass, .. } => State::Peek {
+            }
+            let Some(pass) = this.pass.as_mut() else {
+                panic!("Retry future polled after it was ready")
+            };
+            let next = match state.as_mut().project() {
+                StateProjection::Call { future } => match ready!(future.poll(cx)) {
+                    Ok(response) => match Peek::try_open(response, pass.call()) {
+                        Ok(peeked) => pass.opened(shared, peeked),
+                        Err(peek) => {
+                            let gate_time = pass.gate_time(&peek, &shared.settings);
+                            state.set(State::Peek {
                                 peek,
                                 gate: None,
                                 gate_time,
-                                pass,
-                            },
-                            _ => State::Done,
+                            });
+                            continue;
                         }
-                    }
+                    },
                     Err(error) => {
                         let failure = Failure::from_error(&error);
                         pass.unanswered(failure.kind);
-                        let again = pass.again(shared, &failure);
-                        let replaced = state.as_mut().project_replace(State::Done);
-                        match (replaced, again) {
-                            (StateReplaced::Call { pass, .. }, Some(again)) => {
-                                State::sleep(again, pass)
+                        match pass.again(shared, &failure) {
+                            Some(again) => Next::Again(Box::new(again)),
+                            None => {
+                                state.set(State::Done);
+                                return Poll::Ready(Err(error));
                             }
-                            _ => return Poll::Ready(Err(error)),
                         }
                     }
                 },
@@ -174,41 +168,47 @@ where
                     peek,
                     gate,
                     gate_time,
-                    pass,
                 } => {
-                    let Peeked {
-                        mut response,
-                        failure,
-                        ..
-                    } = ready!(poll_gate(peek, gate, *gate_time, cx));
-                    let kind = failure.as_ref().map(|failure| failure.kind);
-                    let again = failure.and_then(|failure| pass.again(shared, &failure));
-                    pass.answered(&response, kind, again.is_none());
-                    match (kind, again) {
-                        (_, Some(again)) => {
-                            // Before the sleep, so that its connection is free for others.
-                            drop(response);
-                            match state.as_mut().project_replace(State::Done) {
-                                StateReplaced::Peek { pass, .. } => State::sleep(again, pass),
-                                _ => State::Done,
-                            }
-                        }
-                        (kind, None) => {
-                            if kind.is_none() && pass.is_first_try() {
-                                shared.settings.quota.deposit();
-                            }
-                            if kind.is_some() && pass.has_repeated() {
-                                let no = HeaderValue::from_static("false");
-                                response.headers_mut().insert(SHOULD_RETRY, no);
-                            }
-                            state.set(State::Done);
-                            return Poll::Ready(Ok(response.map(ResponseBody::inner)));
-                        }
-                    }
+                    let peeked = ready!(poll_gate(peek, gate, *gate_time, cx));
+                    pass.opened(shared, peeked)
                 }
-                StateProjection::Done => panic!("Retry future polled after it was ready"),
+                StateProjection::Sleep { sleep, .. } => {
+                    ready!(sleep.poll(cx));
+                    if let StateReplaced::Sleep { request, .. } =
+                        state.as_mut().project_replace(State::Done)
+                    {
+                        state.set(State::Ready { request });
+                    }
+                    continue;
+                }
+                StateProjection::Ready { .. } => {
+                    let ready = ready!(service.poll_ready(cx));
+                    let replaced = state.as_mut().project_replace(State::Done);
+                    if let Err(error) = ready {
+                        return Poll::Ready(Err(error));
+                    }
+                    if let StateReplaced::Ready { request } = replaced {
+                        pass.begin(&request);
+                        let future = service.call(request);
+                        state.set(State::Call { future });
+                    }
+                    continue;
+                }
+                StateProjection::Prepare { .. } | StateProjection::Done => {
+                    panic!("Retry future polled after it was ready")
+                }
             };
-            state.set(next);
+            match next {
+                Next::Return(response) => {
+                    state.set(State::Done);
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                Next::Again(again) => {
+                    let Again { delay, request } = *again;
+                    let sleep = tokio::time::sleep(delay);
+                    state.set(State::Sleep { sleep, request });
+                }
+            }
         }
     }
 }
@@ -252,32 +252,5 @@ where
             State::Peek { .. } => "Retry::Peek",
             State::Done => "Retry::Done",
         })
-    }
-}
-
-// === impl State ===
-
-impl<F, ResB> State<F, ResB>
-where
-    ResB: Body,
-{
-    /// Calls a service that is ready.
-    fn call<S>(service: &mut S, request: Request<CallBody>, mut pass: Pass) -> Self
-    where
-        S: Service<Request<CallBody>, Future = F>,
-    {
-        pass.begin(&request);
-        Self::Call {
-            future: service.call(request),
-            pass,
-        }
-    }
-
-    fn sleep(again: Again, pass: Pass) -> Self {
-        Self::Sleep {
-            sleep: tokio::time::sleep(again.delay),
-            request: again.request,
-            pass,
-        }
     }
 }

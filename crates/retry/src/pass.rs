@@ -1,8 +1,11 @@
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, Request, Response};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::Body;
 use tower_claude_core::{
-    Attempt, Call, CallBody, Endpoint, Failure, FailureKind, Replay, Target, UsageCell,
+    Attempt, Call, CallBody, Endpoint, Failure, FailureKind, Peek, Peeked, PeekedBody, Replay,
+    Target, UsageCell,
 };
 
 use crate::layer::{Settings, Shared};
@@ -22,11 +25,21 @@ pub(crate) struct Pass {
     is_repeat: bool,
 }
 
+/// What an attempt has led to.
+pub(crate) enum Next<R> {
+    /// The answer.
+    Return(R),
+    /// Another attempt; rare enough for a box.
+    Again(Box<Again>),
+}
+
 /// The next attempt: when, and what with.
 pub(crate) struct Again {
     pub(crate) delay: Duration,
     pub(crate) request: Request<CallBody>,
 }
+
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Which retry of the caller's own this is, as the official SDKs count them.
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
@@ -80,12 +93,7 @@ impl Pass {
     }
 
     /// Writes down how an attempt ended that was answered.
-    pub(crate) fn answered<B>(
-        &self,
-        response: &Response<B>,
-        failure: Option<FailureKind>,
-        is_final: bool,
-    ) {
+    fn answered<B>(&self, response: &Response<B>, failure: Option<FailureKind>, is_final: bool) {
         let usage = UsageCell::of(response).cloned();
         self.call.attempts().update(self.number, |attempt| {
             attempt.status = Some(response.status().as_u16());
@@ -101,20 +109,54 @@ impl Pass {
         self.call.attempts().update(self.number, change);
     }
 
-    /// Whether the call was answered when it was asked for the very first time.
-    pub(crate) const fn is_first_try(&self) -> bool {
-        self.number == 0 && !self.is_repeat
-    }
-
-    /// Whether this pass has asked more than once.
-    pub(crate) const fn has_repeated(&self) -> bool {
-        self.tries > 1
-    }
-
-    /// Whether the head of a good answer is worth waiting behind: other streams than those of
+    /// How long an answer of this call is held back at most: other streams than those of
     /// messages have no content to wait for.
-    pub(crate) fn is_gated<B>(&self, response: &Response<B>) -> bool {
-        self.call.endpoint() == Endpoint::Messages || !response.status().is_success()
+    pub(crate) fn gate_time<B>(&self, peek: &Peek<B>, settings: &Settings) -> Duration
+    where
+        B: Body<Data = Bytes>,
+    {
+        if self.call.endpoint() == Endpoint::Messages || !peek.status().is_success() {
+            settings.gate_time
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// What to do with an answer that came through the gate.
+    pub(crate) fn opened<B, C>(
+        &self,
+        shared: &Shared<C>,
+        peeked: Peeked<B>,
+    ) -> Next<Response<PeekedBody<B>>>
+    where
+        B: Body,
+        C: Classify,
+    {
+        let Peeked {
+            mut response,
+            failure,
+            ..
+        } = peeked;
+        let Some(failure) = failure else {
+            self.answered(&response, None, true);
+            if self.number == 0 && !self.is_repeat {
+                shared.settings.quota.deposit();
+            }
+            return Next::Return(response);
+        };
+        let again = self.again(shared, &failure);
+        self.answered(&response, Some(failure.kind), again.is_none());
+        match again {
+            // The answer is dropped before the sleep: its connection is free for others.
+            Some(again) => Next::Again(Box::new(again)),
+            None => {
+                if self.tries > 1 {
+                    let no = HeaderValue::from_static("false");
+                    response.headers_mut().insert(SHOULD_RETRY, no);
+                }
+                Next::Return(response)
+            }
+        }
     }
 
     /// What comes after a failure; `None` if it is the answer.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tower_claude_core::{BoxError, CallBody, PeekedBody, Prepare, ResponseBody};
+use tower_claude_core::{BoxError, CallBody, PeekedBody, ResponseBody};
 use tower_service::Service;
 
 use crate::layer::Shared;
@@ -60,9 +60,7 @@ where
         // The future takes the service that is ready, and leaves one that is not.
         let unready = self.inner.clone();
         let ready = mem::replace(&mut self.inner, unready);
-        let request = request.map(CallBody::new);
-        let prepare = Prepare::new(request, &self.shared.settings.intake);
-        ResponseFuture::new(prepare, ready, Arc::clone(&self.shared))
+        ResponseFuture::new(request.map(CallBody::new), ready, Arc::clone(&self.shared))
     }
 }
 
