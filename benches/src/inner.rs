@@ -27,7 +27,7 @@ impl Inner {
     pub fn plain() -> Self {
         Self {
             content_type: HeaderValue::from_static("application/json"),
-            body: Bytes::from_static(wire::MESSAGE.as_bytes()),
+            body: compact(wire::MESSAGE),
         }
     }
 
@@ -57,6 +57,12 @@ impl Service<Request<CallBody>> for Inner {
             .insert(http::header::CONTENT_TYPE, self.content_type.clone());
         ready(Ok(response))
     }
+}
+
+/// JSON without white space, as upstream sends it.
+fn compact(json: &str) -> Bytes {
+    let value: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    value.to_string().into()
 }
 
 /// A stream of so many text deltas, as upstream would send it.

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::attribution::Attribution;
+use crate::json_cursor::JsonCursor;
 use crate::json_text::JsonText;
 use crate::{Endpoint, Refusal, RefusalKind, Text};
 
@@ -30,24 +30,16 @@ pub(crate) struct Places {
     pub(crate) tools: Range<usize>,
 }
 
-/// Every field as raw JSON, so that a wrong type can be blamed on its field by name, and so
-/// that nothing below the top level is looked at.
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    model: Option<&'a RawValue>,
-    #[serde(borrow)]
-    max_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow)]
-    messages: Option<&'a RawValue>,
-    #[serde(borrow)]
-    system: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    metadata: Option<&'a RawValue>,
+/// The fields that are looked at, each where it stands; none is given twice.
+#[derive(Default)]
+struct Fields<'a> {
+    model: Option<&'a [u8]>,
+    max_tokens: Option<&'a [u8]>,
+    stream: Option<&'a [u8]>,
+    messages: Option<&'a [u8]>,
+    system: Option<&'a [u8]>,
+    tools: Option<&'a [u8]>,
+    metadata: Option<&'a [u8]>,
 }
 
 #[derive(Deserialize)]
@@ -61,18 +53,22 @@ struct Metadata<'a> {
 impl Facts {
     /// Reads the body of a call to `endpoint`. What could be read before a mistake was met
     /// comes with the refusal, for the record.
+    ///
+    /// It is strict about what it reads and about where the parts of the body begin and end;
+    /// what is inside of those it does not read is upstream's to judge.
     pub(crate) fn read(endpoint: Endpoint, buffer: &Bytes) -> (Self, Result<(), Refusal>) {
         let mut facts = Self::default();
-        let body: Body<'_> = match serde_json::from_slice(buffer) {
-            Ok(body) => body,
-            Err(error) => return (facts, Err(malformed(&error))),
-        };
-        let result = facts.take(endpoint, &body, buffer);
+        let result = Fields::find(buffer).and_then(|fields| facts.take(endpoint, &fields, buffer));
         (facts, result)
     }
 
-    fn take(&mut self, endpoint: Endpoint, body: &Body<'_>, buffer: &Bytes) -> Result<(), Refusal> {
-        let place = |raw: Option<&RawValue>| raw.map_or(0..0, |raw| place(buffer, raw.get()));
+    fn take(
+        &mut self,
+        endpoint: Endpoint,
+        body: &Fields<'_>,
+        buffer: &Bytes,
+    ) -> Result<(), Refusal> {
+        let place = |raw: Option<&[u8]>| raw.map_or(0..0, |raw| place(buffer, raw));
         self.places = Places {
             model: place(body.model),
             system: place(body.system),
@@ -80,7 +76,7 @@ impl Facts {
             tools: place(body.tools),
         };
         self.user = body.metadata.and_then(|raw| {
-            let metadata: Metadata<'_> = serde_json::from_str(raw.get()).ok()?;
+            let metadata: Metadata<'_> = serde_json::from_slice(raw).ok()?;
             let user = metadata.user_id?;
             Attribution::is_value(&user).then(|| Text::share(buffer, &user))
         });
@@ -99,20 +95,84 @@ impl Facts {
         };
         match body.messages {
             None => Err(missing("messages")),
-            Some(raw) if raw.get().starts_with('[') => Ok(()),
+            Some(raw) if raw.starts_with(b"[") => Ok(()),
             Some(_) => Err(invalid("messages", "must be an array")),
         }
     }
 }
 
+// === impl Fields ===
+
+impl<'a> Fields<'a> {
+    fn find(json: &'a [u8]) -> Result<Self, Refusal> {
+        let mut fields = Self::default();
+        let mut cursor = JsonCursor::new(json);
+        if !cursor.enter_object() {
+            return Err(malformed(json));
+        }
+        while let Some(key) = cursor.next_key() {
+            let value = cursor.skip();
+            let Some((name, slot)) = fields.slot(key) else {
+                continue;
+            };
+            if slot.replace(value).is_some() {
+                return Err(invalid(name, "must not be given twice"));
+            }
+        }
+        if cursor.is_at_end() {
+            Ok(fields.without_nulls())
+        } else {
+            Err(malformed(json))
+        }
+    }
+
+    /// Where the value of a key belongs. A key may be spelt in escapes, and is then the same.
+    fn slot(&mut self, key: &[u8]) -> Option<(&'static str, &mut Option<&'a [u8]>)> {
+        let spelt: JsonText<'_>;
+        let quoted;
+        let mut key = key;
+        if key.contains(&b'\\') {
+            quoted = [b"\"", key, b"\""].concat();
+            spelt = serde_json::from_slice(&quoted).ok()?;
+            key = spelt.as_bytes();
+        }
+        Some(match key {
+            b"model" => ("model", &mut self.model),
+            b"max_tokens" => ("max_tokens", &mut self.max_tokens),
+            b"stream" => ("stream", &mut self.stream),
+            b"messages" => ("messages", &mut self.messages),
+            b"system" => ("system", &mut self.system),
+            b"tools" => ("tools", &mut self.tools),
+            b"metadata" => ("metadata", &mut self.metadata),
+            _ => return None,
+        })
+    }
+
+    /// A null is as good as nothing.
+    fn without_nulls(mut self) -> Self {
+        for field in [
+            &mut self.model,
+            &mut self.max_tokens,
+            &mut self.stream,
+            &mut self.messages,
+            &mut self.system,
+            &mut self.tools,
+            &mut self.metadata,
+        ] {
+            *field = field.filter(|value| *value != b"null");
+        }
+        self
+    }
+}
+
 /// Where a slice of the buffer stands in it.
-fn place(buffer: &Bytes, part: &str) -> Range<usize> {
+fn place(buffer: &Bytes, part: &[u8]) -> Range<usize> {
     let start = part.as_ptr() as usize - buffer.as_ptr() as usize;
     start..start + part.len()
 }
 
 fn required<'a, T: Deserialize<'a>>(
-    raw: Option<&'a RawValue>,
+    raw: Option<&'a [u8]>,
     field: &'static str,
     expected: &'static str,
 ) -> Result<T, Refusal> {
@@ -120,11 +180,11 @@ fn required<'a, T: Deserialize<'a>>(
 }
 
 fn typed<'a, T: Deserialize<'a>>(
-    raw: &'a RawValue,
+    raw: &'a [u8],
     field: &'static str,
     expected: &'static str,
 ) -> Result<T, Refusal> {
-    serde_json::from_str(raw.get())
+    serde_json::from_slice(raw)
         .map_err(|error| invalid(field, &format!("must be {expected}")).cause(error))
 }
 
@@ -136,21 +196,15 @@ fn invalid(field: &'static str, what: &str) -> Refusal {
     Refusal::new(RefusalKind::Invalid, format!("{field}: {what}"))
 }
 
-/// Not JSON, not an object, or a field twice; serde's text names the field and the place,
-/// never the content.
-fn malformed(error: &serde_json::Error) -> Refusal {
-    let text = error.to_string();
-    let message = if let Some(rest) = text.strip_prefix("duplicate field `") {
-        let field = rest.split('`').next().unwrap_or_default();
-        format!("{field}: must not be given twice")
-    } else if error.is_data() {
-        "the request body must be a JSON object".to_owned()
-    } else {
-        format!(
+/// Not JSON, or not an object: a strict parser says which, and where; it never quotes.
+fn malformed(json: &[u8]) -> Refusal {
+    let message = match serde_json::from_slice::<serde::de::IgnoredAny>(json) {
+        Ok(_) => "the request body must be a JSON object".to_owned(),
+        Err(error) => format!(
             "the request body is not valid JSON (line {} column {})",
             error.line(),
             error.column()
-        )
+        ),
     };
     Refusal::new(RefusalKind::Invalid, message)
 }
@@ -226,12 +280,26 @@ mod tests {
                 r#"{"stream":true,"stream":false,"model":"m"}"#,
                 "stream: must not be given twice",
             ),
+            (
+                r#"{"model":"m","mod\u0065l":"n","max_tokens":1,"messages":[]}"#,
+                "model: must not be given twice",
+            ),
             ("[]", "the request body must be a JSON object"),
             ("3", "the request body must be a JSON object"),
         ] {
             assert_eq!(read(json).1.unwrap_err(), message, "{json}");
         }
-        for json in ["", "{", "{\"a\":}", "{}x", "\u{feff}{}", "nul"] {
+        for json in [
+            "",
+            "{",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":1 \"b\":2}",
+            "{\"messages\":[}",
+            "{}x",
+            "\u{feff}{}",
+            "nul",
+        ] {
             let message = read(json).1.unwrap_err();
             assert!(message.contains("not valid JSON"), "{json}: {message}");
         }

@@ -10,6 +10,8 @@ use memchr::memchr2;
 #[derive(Clone, Debug)]
 pub(crate) struct JsonCursor<'a> {
     rest: &'a [u8],
+    /// Whether it stands where an object or array has just begun.
+    is_first: bool,
     is_broken: bool,
 }
 
@@ -19,6 +21,7 @@ impl<'a> JsonCursor<'a> {
     pub(crate) const fn new(json: &'a [u8]) -> Self {
         Self {
             rest: json,
+            is_first: false,
             is_broken: false,
         }
     }
@@ -26,6 +29,12 @@ impl<'a> JsonCursor<'a> {
     /// Whether it has met what is not JSON.
     pub(crate) const fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    /// Whether nothing but white space is left, and all before it was well.
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.skip_space();
+        self.rest.is_empty() && !self.is_broken
     }
 
     /// Whether the value is an object, which is then entered; otherwise nothing happens.
@@ -123,18 +132,20 @@ impl<'a> JsonCursor<'a> {
 
     fn enter(&mut self, open: u8) -> bool {
         self.skip_space();
-        self.skip_byte(open)
+        self.is_first = self.skip_byte(open);
+        self.is_first
     }
 
     /// Whether there is another member before `close`, which is skipped if there is none.
     fn next_of(&mut self, close: u8) -> bool {
         self.skip_space();
-        self.skip_byte(b',');
+        let is_first = std::mem::take(&mut self.is_first);
+        let is_parted = !is_first && self.skip_byte(b',');
         self.skip_space();
-        if self.skip_byte(close) {
+        if !is_parted && self.skip_byte(close) {
             return false;
         }
-        self.is_broken |= self.rest.is_empty();
+        self.is_broken |= self.rest.is_empty() || !(is_first || is_parted);
         !self.is_broken
     }
 
