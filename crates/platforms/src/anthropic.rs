@@ -53,39 +53,39 @@ impl Anthropic {
     /// Sends a call; `target` is known to whoever chose this platform.
     pub(crate) fn send(
         &self,
-        request: Request<CallBody>,
+        mut request: Request<CallBody>,
         target: Option<&Target>,
     ) -> ResponseFuture {
-        match self.translate(request, target) {
-            Ok(request) => ResponseFuture::call(&self.0.client, request),
+        // In place: a request is large, and every move of it copies it.
+        match self.translate(&mut request, target) {
+            Ok(()) => ResponseFuture::call(&self.0.client, request.map(UpstreamBody)),
             Err(error) => ResponseFuture::failed(error),
         }
     }
 
     fn translate(
         &self,
-        request: Request<CallBody>,
+        request: &mut Request<CallBody>,
         target: Option<&Target>,
-    ) -> Result<Request<UpstreamBody>, TransportError> {
-        let (mut head, mut body) = request.into_parts();
-        let target = head.extensions.get().or(target);
-        if let Some(renamed) = renamed(head.extensions.get(), target, &body)? {
-            body = CallBody::full(renamed);
+    ) -> Result<(), TransportError> {
+        let target = request.extensions().get().or(target);
+        if let Some(renamed) = renamed(Call::of(request), target, request.body())? {
+            *request.body_mut() = CallBody::full(renamed);
         }
-        let Some(uri) = self.0.base.join(&mut head.uri) else {
+        let Some(uri) = self.0.base.join(request.uri_mut()) else {
             return Err(TransportError::not_sent("the request has no path"));
         };
-        head.uri = uri;
+        *request.uri_mut() = uri;
         // The caller's connection is not ours: neither its version nor what a host noted.
-        head.version = Version::HTTP_11;
-        head.extensions = Extensions::new();
-        headers::keep_forwarded(&mut head.headers);
-        head.headers.insert(ACCEPT_ENCODING, IDENTITY);
-        head.headers
-            .entry(ANTHROPIC_VERSION)
-            .or_insert(OLDEST_VERSION);
-        head.headers.insert(X_API_KEY, self.0.key.header());
-        Ok(Request::from_parts(head, UpstreamBody(body)))
+        *request.version_mut() = Version::HTTP_11;
+        *request.extensions_mut() = Extensions::new();
+        let headers = request.headers_mut();
+        if !headers::keep_forwarded(headers) {
+            headers.insert(ANTHROPIC_VERSION, OLDEST_VERSION);
+        }
+        headers.insert(ACCEPT_ENCODING, IDENTITY);
+        headers.insert(X_API_KEY, self.0.key.header());
+        Ok(())
     }
 }
 

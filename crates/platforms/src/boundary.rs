@@ -134,12 +134,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let refusal = match this.state.project() {
-            Projected::Call { future } => match ready!(future.poll(cx)) {
-                Ok(mut response) => {
+            Projected::Call { future } => match future.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(mut response)) => {
                     strip_account_headers(response.headers_mut());
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
-                Err(error) => answer_for(&error),
+                Poll::Ready(Err(error)) => answer_for(&error),
             },
             Projected::Refused { refusal } => match refusal.take() {
                 Some(refusal) => refusal,

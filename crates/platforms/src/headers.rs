@@ -1,5 +1,7 @@
 //! Which headers travel, and in which direction: all the lists are here.
 
+use std::cell::Cell;
+
 use http::HeaderMap;
 use http::header::{CONNECTION, HeaderName, HeaderValue};
 
@@ -60,10 +62,18 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     retain(headers, |name| !is_hop_by_hop(name));
 }
 
-/// Removes what does not travel upstream.
-pub(crate) fn keep_forwarded(headers: &mut HeaderMap) {
+/// Removes what does not travel upstream; says whether a version of the API does.
+pub(crate) fn keep_forwarded(headers: &mut HeaderMap) -> bool {
     remove_named_by_connection(headers);
-    retain(headers, is_forwarded);
+    // Noted on the way: to look it up would cost a hash.
+    let has_version = Cell::new(false);
+    retain(headers, |name| {
+        if name == "anthropic-version" {
+            has_version.set(true);
+        }
+        is_forwarded(name)
+    });
+    has_version.get()
 }
 
 fn remove_named_by_connection(headers: &mut HeaderMap) {
@@ -87,13 +97,14 @@ fn remove_named_by_connection(headers: &mut HeaderMap) {
 /// Removes in place, without a new map: most requests lose a handful of headers.
 fn retain(headers: &mut HeaderMap, is_kept: impl Fn(&str) -> bool) {
     loop {
-        let mut unwanted: [Option<HeaderName>; 8] = [const { None }; 8];
         let mut names = headers.keys().filter(|name| !is_kept(name.as_str()));
-        for (slot, name) in unwanted.iter_mut().zip(&mut names) {
-            *slot = Some(name.clone());
-        }
+        let Some(first) = names.next().cloned() else {
+            return;
+        };
+        let more: [Option<HeaderName>; 7] = std::array::from_fn(|_| names.next().cloned());
         let is_last_round = names.next().is_none();
-        for name in unwanted.into_iter().flatten() {
+        headers.remove(first);
+        for name in more.iter().map_while(Option::as_ref) {
             headers.remove(name);
         }
         if is_last_round {

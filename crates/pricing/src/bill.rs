@@ -10,6 +10,8 @@ use crate::terms::Terms;
 /// one denominator and the division happens once.
 #[derive(Debug, Default)]
 pub(crate) struct Bill {
+    /// Whole pico-dollars that nothing multiplies, as nearly always all of them.
+    plain: u128,
     numerator: u128,
 }
 
@@ -26,7 +28,11 @@ impl Bill {
             Multiplier::ONE
         };
         let geo = if terms.us { price.us } else { Multiplier::ONE };
-        let product = [batch, geo, call.place(price)]
+        let multipliers = [batch, geo, call.place(price)];
+        if multipliers == [Multiplier::ONE; 3] {
+            return self.add(cost);
+        }
+        let product = multipliers
             .into_iter()
             .fold(cost.pico_dollars(), |product, multiplier| {
                 product.saturating_mul(u128::from(multiplier.thousandths()))
@@ -35,16 +41,24 @@ impl Bill {
     }
 
     pub(crate) fn web_searches(&mut self, cost: Cost) {
-        let product = cost.pico_dollars().saturating_mul(DENOMINATOR);
-        self.numerator = self.numerator.saturating_add(product);
+        self.add(cost);
+    }
+
+    const fn add(&mut self, cost: Cost) {
+        self.plain = self.plain.saturating_add(cost.pico_dollars());
     }
 
     /// The sum, rounded up to a whole pico-dollar.
     pub(crate) const fn total(self) -> Cost {
+        if self.numerator == 0 && self.plain < u128::MAX / DENOMINATOR {
+            return Cost::from_pico_dollars(self.plain);
+        }
+        let plain = self.plain.saturating_mul(DENOMINATOR);
+        let numerator = self.numerator.saturating_add(plain);
         // A sum that saturated stays at the top, where division would make it small again.
-        if self.numerator == u128::MAX {
+        if numerator == u128::MAX {
             return Cost::MAX;
         }
-        Cost::from_pico_dollars(self.numerator.div_ceil(DENOMINATOR))
+        Cost::from_pico_dollars(numerator.div_ceil(DENOMINATOR))
     }
 }

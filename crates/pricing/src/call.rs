@@ -1,5 +1,5 @@
 use crate::day::Day;
-use crate::model_id::{ModelId, Scope, model_name};
+use crate::model_id::{Scope, model_name};
 use crate::multiplier::Multiplier;
 use crate::platform::Platform;
 use crate::price::Price;
@@ -123,10 +123,9 @@ impl<'a> Call<'a> {
 
     /// Whether `model` is another name of the model that was asked for.
     pub(crate) fn is_the_asked(&self, model: &str) -> bool {
-        [self.sent, self.asked]
-            .into_iter()
-            .flatten()
-            .any(|known| known == model || model_name(known) == model_name(model))
+        let known = || [self.sent, self.asked].into_iter().flatten();
+        known().any(|known| known == model)
+            || known().any(|known| model_name(known) == model_name(model))
     }
 
     /// The factor of the place at a price.
@@ -135,9 +134,7 @@ impl<'a> Call<'a> {
             Place::Times(multiplier) => multiplier,
             Place::Regional => price.regional,
             Place::AsTheIdSays => {
-                let scope = ModelId::parse(self.served)
-                    .scope
-                    .or_else(|| ModelId::parse(self.sent?).scope);
+                let scope = Scope::of(self.served).or_else(|| Scope::of(self.sent?));
                 match scope {
                     Some(Scope::Global) => Multiplier::ONE,
                     Some(Scope::Regional) => price.regional,

@@ -102,17 +102,57 @@ const fn shift(value: u128, places: u32) -> Option<u128> {
 
 /// Writes a whole number of `10^-places` as a plain decimal without trailing zeros.
 pub(crate) fn write(value: u128, places: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let digits = format!("{value:0>width$}", width = places + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - places);
-    match fraction.trim_end_matches('0') {
-        "" => f.pad(whole),
-        fraction => f.pad(&format!("{whole}.{fraction}")),
+    // From the last digit to the first; 39 digits, the point, and zeros before a small fraction.
+    let mut text = [0; 64];
+    let mut start = text.len();
+    let (mut rest, mut place) = (value, 0);
+    while rest > 0 || place <= places {
+        if place == places && start < text.len() {
+            start -= 1;
+            text[start] = b'.';
+        }
+        let digit;
+        (rest, digit) = split_digit(rest);
+        // Zeros at the end of a fraction are left out.
+        if digit > 0 || start < text.len() || place >= places {
+            start -= 1;
+            text[start] = b'0' + digit;
+        }
+        place += 1;
+    }
+    f.pad(std::str::from_utf8(&text[start..]).unwrap_or_default())
+}
+
+/// All but the last digit, and that.
+fn split_digit(value: u128) -> (u128, u8) {
+    match u64::try_from(value) {
+        // Division of 128 bits is a call, and amounts are small.
+        Ok(small) => (u128::from(small / 10), (small % 10) as u8),
+        Err(_) => (value / 10, (value % 10) as u8),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::from_fn;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn prints_what_the_digits_say(value: u128, shift in 0..128_u32, places in 0..13_usize) {
+            let value = value >> shift;
+            let digits = format!("{value:0>width$}", width = places + 1);
+            let (whole, fraction) = digits.split_at(digits.len() - places);
+            let expected = match fraction.trim_end_matches('0') {
+                "" => whole.to_owned(),
+                fraction => format!("{whole}.{fraction}"),
+            };
+            prop_assert_eq!(from_fn(|f| write(value, places, f)).to_string(), expected);
+        }
+    }
 
     #[test]
     fn reads_plain_decimals_exactly() {

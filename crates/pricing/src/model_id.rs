@@ -46,45 +46,102 @@ pub fn model_name(id: &str) -> &str {
 
 impl<'a> ModelId<'a> {
     pub(crate) fn parse(id: &'a str) -> Self {
-        let scoped = SCOPES.iter().find_map(|(prefix, scope)| {
-            let name = id.strip_prefix(prefix)?;
-            Some((name, *scope))
-        });
-        let (name, scope) = match scoped {
-            Some((name, scope)) => (name, Some(scope)),
-            None => (id, None),
-        };
+        let (name, scope) = strip_scope(id);
         let name = name.strip_prefix("anthropic.").unwrap_or(name);
-        let name = name.split_once('@').map_or(name, |(name, _)| name);
+        let at = name.bytes().position(|byte| byte == b'@');
+        let name = at.map_or(name, |at| &name[..at]);
         let name = strip_version(name).unwrap_or(name);
         let name = strip_date(name).unwrap_or(name);
         Self { name, scope }
     }
 }
 
+// === impl Scope ===
+
+impl Scope {
+    /// Where the prefix of an id says that inference runs.
+    pub(crate) fn of(id: &str) -> Option<Self> {
+        strip_scope(id).1
+    }
+}
+
+fn strip_scope(id: &str) -> (&str, Option<Scope>) {
+    // No prefix begins like `claude`, and nearly all ids do.
+    if id.starts_with('c') {
+        return (id, None);
+    }
+    let scoped = SCOPES.iter().find_map(|(prefix, scope)| {
+        let name = id.strip_prefix(prefix)?;
+        Some((name, Some(*scope)))
+    });
+    scoped.unwrap_or((id, None))
+}
+
 /// Strips `-v1` or `-v1:0`.
 fn strip_version(name: &str) -> Option<&str> {
-    let (name, version) = name.rsplit_once("-v")?;
-    match version.split_once(':') {
-        Some((major, minor)) => is_number(major) && is_number(minor),
-        None => is_number(version),
+    // From the end: an id is read at every call, and few have a version.
+    let mut rest = strip_number(name.as_bytes())?;
+    if let Some(major) = rest.strip_suffix(b":") {
+        rest = strip_number(major)?;
     }
-    .then_some(name)
+    let rest = rest.strip_suffix(b"-v")?;
+    Some(&name[..rest.len()])
 }
 
 /// Strips `-20` and six more digits.
 fn strip_date(name: &str) -> Option<&str> {
-    let (name, date) = name.rsplit_once('-')?;
-    (date.len() == 8 && date.starts_with("20") && is_number(date)).then_some(name)
+    let (rest, date) = name.as_bytes().split_last_chunk::<8>()?;
+    let rest = rest.strip_suffix(b"-")?;
+    let is_date = date.starts_with(b"20") && date.iter().all(u8::is_ascii_digit);
+    is_date.then(|| &name[..rest.len()])
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+/// Strips the digits at the end, of which there is at least one.
+fn strip_number(text: &[u8]) -> Option<&[u8]> {
+    let last = text.iter().rposition(|byte| !byte.is_ascii_digit());
+    let rest = &text[..last.map_or(0, |last| last + 1)];
+    (rest.len() < text.len()).then_some(rest)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What the name is, said as simply as can be.
+    fn plain_name(id: &str) -> &str {
+        let prefix = SCOPES.iter().find(|(prefix, _)| id.starts_with(prefix));
+        let name = prefix.map_or(id, |(prefix, _)| &id[prefix.len()..]);
+        let name = name.strip_prefix("anthropic.").unwrap_or(name);
+        let name = name.split_once('@').map_or(name, |(name, _)| name);
+        let name = match name.rsplit_once("-v") {
+            Some((rest, version)) if version.split(':').count() <= 2 => {
+                let is_version = version.split(':').all(is_number);
+                if is_version { rest } else { name }
+            }
+            _ => name,
+        };
+        match name.rsplit_once('-') {
+            Some((rest, date)) if date.len() == 8 && date.starts_with("20") && is_number(date) => {
+                rest
+            }
+            _ => name,
+        }
+    }
+
+    fn is_number(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    proptest! {
+        #[test]
+        fn any_id_has_the_name_that_the_rules_say(
+            id in "(us-gov\\.|us\\.|global\\.)?(anthropic\\.)?(claude-opus)?[-v:@.é0-9]{0,6}(-20[0-9]{5,7})?(-v)?[0-9:v]{0,4}"
+        ) {
+            prop_assert_eq!(model_name(&id), plain_name(&id));
+        }
+    }
 
     #[test]
     fn strips_what_platforms_add() {

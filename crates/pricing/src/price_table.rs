@@ -67,13 +67,9 @@ impl PriceTable {
     /// Whether the model has a price on any day, under any platform's name for it.
     #[must_use]
     pub fn is_priced(&self, model: &str) -> bool {
-        let name = model_name(model);
-        self.own.contains_key(model)
-            || self.own.contains_key(name)
-            || self
-                .builtin
-                .iter()
-                .any(|(models, _)| models.contains(&name))
+        let is_known =
+            |name: &str| self.own.contains_key(name) || self.builtin_prices(name).next().is_some();
+        is_known(model) || is_known(model_name(model))
     }
 
     /// The names of all models that have a price.
@@ -107,14 +103,19 @@ impl PriceTable {
 
     /// The price of a model by any platform's name for it.
     pub(crate) fn find(&self, model: &str, at: Day) -> Option<&Price> {
-        let name = model_name(model);
-        self.find_own(model, at)
-            .or_else(|| self.find_own(name, at))
-            .or_else(|| {
-                let rows = self.builtin.iter();
-                let rows = rows.filter(|(models, _)| models.contains(&name));
-                in_force(rows.map(|(_, price)| price), at)
-            })
+        // A name of the built-in table is its own, so it need not be taken apart to be found.
+        self.find_exact(model, at)
+            .or_else(|| self.find_exact(model_name(model), at))
+    }
+
+    fn find_exact(&self, name: &str, at: Day) -> Option<&Price> {
+        self.find_own(name, at)
+            .or_else(|| in_force(self.builtin_prices(name), at))
+    }
+
+    fn builtin_prices(&self, name: &str) -> impl Iterator<Item = &'static Price> {
+        let prices = (!self.builtin.is_empty()).then(|| table::prices(name));
+        prices.into_iter().flatten()
     }
 
     fn find_own(&self, exact: &str, at: Day) -> Option<&Price> {

@@ -53,6 +53,53 @@ pub(crate) static ROWS: &[(&[&str], Price)] = &[
     (&["claude-3-haiku"],             before_4_5(price(["0.25", "1.25", "0.30",  "0.50", "0.03"]))),
 ];
 
+/// The names of [`ROWS`], each with its tail and its row.
+///
+/// It is read through at every call: nearly all names differ in their tail, a number.
+static INDEX: [(u64, &str, &Price); LENGTH] = index();
+
+const LENGTH: usize = {
+    let (mut length, mut row) = (0, 0);
+    while row < ROWS.len() {
+        length += ROWS[row].0.len();
+        row += 1;
+    }
+    length
+};
+
+/// All prices of a name, in the order of [`ROWS`].
+pub(crate) fn prices(name: &str) -> impl Iterator<Item = &'static Price> {
+    let sought = tail(name);
+    let names = INDEX.iter();
+    names
+        .filter(move |(tail, other, _)| *tail == sought && *other == name)
+        .map(|(_, _, price)| *price)
+}
+
+const fn index() -> [(u64, &'static str, &'static Price); LENGTH] {
+    let mut index = [(0, "", &ROWS[0].1); LENGTH];
+    let (mut length, mut row) = (0, 0);
+    while row < ROWS.len() {
+        let (names, price) = &ROWS[row];
+        let mut name = 0;
+        while name < names.len() {
+            index[length] = (tail(names[name]), names[name], price);
+            length += 1;
+            name += 1;
+        }
+        row += 1;
+    }
+    index
+}
+
+/// The last eight bytes of a name as a number; 0 for a shorter one.
+const fn tail(name: &str) -> u64 {
+    match name.as_bytes().last_chunk() {
+        Some(tail) => u64::from_le_bytes(*tail),
+        None => 0,
+    }
+}
+
 const fn price(columns: [&str; 5]) -> Price {
     Price::new(rates(columns))
 }
@@ -88,5 +135,29 @@ const fn day(year: u16, month: u8, day: u8) -> Day {
     match Day::from_date(year, month, day) {
         Some(day) => day,
         None => panic!("a day of the table is not a date"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model_id::model_name;
+
+    #[test]
+    fn the_index_finds_every_price_of_a_name_in_order_and_nothing_else() {
+        let names = ROWS.iter().flat_map(|(names, _)| names.iter().copied());
+        for name in names.chain(["", "claude", "claude-opus-5-6", "opus-5-5"]) {
+            let rows = ROWS.iter().filter(|(names, _)| names.contains(&name));
+            let expected: Vec<_> = rows.map(|(_, price)| price).collect();
+            assert_eq!(prices(name).collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_table_is_its_own_name() {
+        let names = ROWS.iter().flat_map(|(names, _)| names.iter());
+        for name in names {
+            assert_eq!(model_name(name), *name);
+        }
     }
 }

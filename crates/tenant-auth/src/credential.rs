@@ -57,7 +57,11 @@ impl Credential {
     /// Itself, if it is made of visible ASCII characters.
     pub(crate) fn checked(self) -> Result<Self, AuthFailure> {
         let secret = self.expose();
-        if !secret.is_empty() && secret.iter().all(u8::is_ascii_graphic) {
+        // All of it is looked at in any case, which takes several bytes at a time.
+        let is_visible = secret
+            .iter()
+            .fold(true, |so_far, byte| so_far & byte.is_ascii_graphic());
+        if !secret.is_empty() && is_visible {
             Ok(self)
         } else {
             Err(AuthFailure::Malformed)

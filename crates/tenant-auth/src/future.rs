@@ -23,13 +23,12 @@ pin_project! {
 
 pin_project! {
     #[project = Projected]
-    #[project_replace = Replaced]
     enum State<S, ReqB, Authenticating, Calling> {
         Authenticate {
             #[pin]
             authenticate: Authenticating,
-            inner: S,
-            request: Request<ReqB>,
+            inner: Option<S>,
+            request: Option<Request<ReqB>>,
             id: RequestId,
         },
         Call {
@@ -37,12 +36,17 @@ pin_project! {
             call: Calling,
         },
         Refuse {
-            refusal: Refusal,
-            dialect: Dialect,
-            id: RequestId,
+            refused: Option<Refused>,
         },
         Done,
     }
+}
+
+/// What a refusal takes to become an answer.
+struct Refused {
+    refusal: Refusal,
+    dialect: Dialect,
+    id: RequestId,
 }
 
 // === impl ResponseFuture ===
@@ -58,8 +62,8 @@ impl<S, ReqB, Authenticating, Calling> ResponseFuture<S, ReqB, Authenticating, C
         Self {
             state: State::Authenticate {
                 authenticate,
-                inner,
-                request,
+                inner: Some(inner),
+                request: Some(request),
                 id,
             },
         }
@@ -68,9 +72,11 @@ impl<S, ReqB, Authenticating, Calling> ResponseFuture<S, ReqB, Authenticating, C
     pub(crate) const fn refused(refusal: Refusal, dialect: Dialect, id: RequestId) -> Self {
         Self {
             state: State::Refuse {
-                refusal,
-                dialect,
-                id,
+                refused: Some(Refused {
+                    refusal,
+                    dialect,
+                    id,
+                }),
             },
         }
     }
@@ -84,48 +90,58 @@ where
     type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        const OVER: &str = "TenantAuth's future polled after it was ready";
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                Projected::Authenticate { authenticate, .. } => {
+                Projected::Authenticate {
+                    authenticate,
+                    inner,
+                    request,
+                    id,
+                } => {
                     let answer = ready!(authenticate.poll(cx));
-                    let Replaced::Authenticate {
-                        mut inner,
-                        mut request,
-                        id,
-                        ..
-                    } = state.as_mut().project_replace(State::Done)
-                    else {
-                        continue;
-                    };
                     match answer {
                         Ok(tenant) => {
-                            request.extensions_mut().insert(tenant);
+                            // A request is large and is copied whenever it moves.
+                            if let Some(request) = request {
+                                request.extensions_mut().insert(tenant);
+                            }
+                            let (Some(request), Some(inner)) = (request.take(), inner) else {
+                                panic!("{OVER}");
+                            };
                             let call = inner.call(request);
                             state.set(State::Call { call });
                         }
                         Err(refusal) => {
+                            let Some(request) = request else {
+                                panic!("{OVER}");
+                            };
                             let dialect = Dialect::of(request.headers());
                             let refusal = AuthFailure::in_one_text(refusal);
-                            return Poll::Ready(Ok(refusal.respond(dialect, id)));
+                            let response = refusal.respond(dialect, *id);
+                            state.set(State::Done);
+                            return Poll::Ready(Ok(response));
                         }
                     }
                 }
                 Projected::Call { call } => {
-                    let response = ready!(call.poll(cx))?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    let answer = call.poll(cx);
+                    return answer.map_ok(|response| response.map(ResponseBody::inner));
                 }
-                Projected::Refuse { .. } => {
-                    if let Replaced::Refuse {
+                Projected::Refuse { refused } => {
+                    let Some(refused) = refused.take() else {
+                        panic!("{OVER}");
+                    };
+                    state.set(State::Done);
+                    let Refused {
                         refusal,
                         dialect,
                         id,
-                    } = state.as_mut().project_replace(State::Done)
-                    {
-                        return Poll::Ready(Ok(refusal.respond(dialect, id)));
-                    }
+                    } = refused;
+                    return Poll::Ready(Ok(refusal.respond(dialect, id)));
                 }
-                Projected::Done => panic!("TenantAuth's future polled after it was ready"),
+                Projected::Done => panic!("{OVER}"),
             }
         }
     }

@@ -37,11 +37,15 @@ pub(crate) fn take_credential(headers: &mut HeaderMap) -> Result<Credential, Aut
 /// NOTE: the table in the documentation of `TenantAuthLayer` is this one.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     let mut found = headers.keys().filter_map(stripped).fuse();
+    let Some(first) = found.next() else { return };
     // A few names are the rule and cost no allocation; many are an attack and must not cost
     // a walk over all headers each.
-    let few: [Option<HeaderName>; 8] = std::array::from_fn(|_| found.next());
+    let few: [Option<HeaderName>; 7] = std::array::from_fn(|_| found.next());
     let many: Vec<HeaderName> = found.collect();
-    for name in few.into_iter().flatten().chain(many) {
+    for name in std::iter::once(first)
+        .chain(few.into_iter().flatten())
+        .chain(many)
+    {
         headers.remove(name);
     }
 }

@@ -76,7 +76,8 @@ impl FromStr for KeyDigest {
 
 impl PartialEq for KeyDigest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // By words: a byte at a time takes eight times as long.
+        words(&self.0).ct_eq(&words(&other.0)).into()
     }
 }
 
@@ -84,6 +85,11 @@ impl Hash for KeyDigest {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
     }
+}
+
+fn words(bytes: &[u8; 32]) -> [u64; 4] {
+    let (words, _) = bytes.as_chunks::<8>();
+    std::array::from_fn(|index| words.get(index).copied().map_or(0, u64::from_le_bytes))
 }
 
 fn from_hex(hex: &str) -> Option<[u8; 32]> {

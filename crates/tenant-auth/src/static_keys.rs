@@ -72,7 +72,8 @@ impl StaticKeys {
 
     fn find(&self, key: &[u8]) -> Result<Tenant, AuthFailure> {
         let is_made_up = Key::looks_ours(key) && !Key::has_valid_checksum(key);
-        if !Key::is_well_formed(key) || is_made_up {
+        // That it is visible ASCII, every credential has been checked for.
+        if !Key::LENGTHS.contains(&key.len()) || is_made_up {
             return Err(AuthFailure::Malformed);
         }
         // Finding compares in constant time: that is how digests are equal.

@@ -35,18 +35,21 @@ pin_project! {
 
 pin_project! {
     #[project = Projected]
-    #[project_replace = Taken]
     enum State<S, F, R> {
+        // A layer outside has read the request.
+        Known {
+            asking: Option<Asking<S>>,
+            call: Call,
+        },
         Prepare {
             prepare: Prepare,
-            service: S,
+            service: Option<S>,
         },
         Reserve {
             #[pin]
             reserve: R,
-            request: Request<CallBody>,
-            service: S,
-            permit: Permit,
+            // Moved here only if the store does not answer at once.
+            held: Option<(Asking<S>, Permit)>,
         },
         Call {
             #[pin]
@@ -56,6 +59,12 @@ pin_project! {
         },
         Ready,
     }
+}
+
+/// A request on its way to the service that is ready for it.
+struct Asking<S> {
+    request: Request<CallBody>,
+    service: S,
 }
 
 /// A call that may be spent.
@@ -74,11 +83,19 @@ where
     S: Service<Request<CallBody>>,
     St: BudgetStore,
 {
-    pub(crate) const fn new(prepare: Prepare, service: S, shared: Arc<Shared<St, E>>) -> Self {
-        Self {
-            state: State::Prepare { prepare, service },
-            shared,
-        }
+    pub(crate) fn new(request: Request<CallBody>, service: S, shared: Arc<Shared<St, E>>) -> Self {
+        let known = Call::of(&request).filter(|call| call.is_of(request.body()));
+        let state = match known.cloned() {
+            Some(call) => State::Known {
+                asking: Some(Asking { request, service }),
+                call,
+            },
+            None => State::Prepare {
+                prepare: Prepare::new(request, &shared.intake),
+                service: Some(service),
+            },
+        };
+        Self { state, shared }
     }
 }
 
@@ -93,61 +110,67 @@ where
     type Output = Result<Answer<ResB>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        const OVER: &str = "TokenBudget's ResponseFuture polled after ready";
         let mut this = self.project();
+        // A request is large and is copied whenever it moves: it stays here while it can.
+        let mut on_its_way: Option<Asking<S>> = None;
+        let mut permitted: Option<Permit> = None;
         loop {
-            match this.state.as_mut().project() {
-                Projected::Prepare { prepare, .. } => {
+            let facts = match this.state.as_mut().project() {
+                Projected::Known { asking, call } => {
+                    on_its_way = asking.take();
+                    call.clone()
+                }
+                Projected::Prepare { prepare, service } => {
                     let prepared = ready!(Pin::new(prepare).poll(cx));
-                    let Taken::Prepare { mut service, .. } = take(this.state.as_mut()) else {
-                        continue;
-                    };
-                    let Prepared { request, call, .. } = match prepared {
-                        Ok(prepared) => prepared,
-                        Err(not) => return Poll::Ready(Ok(refused(not.refusal, &not.call))),
-                    };
-                    let next = match this.shared.permit(&request, &call) {
-                        Err(refusal) => return Poll::Ready(Ok(refused(refusal, &call))),
-                        Ok(None) => State::Call {
-                            call: service.call(request),
-                            granted: None,
-                        },
-                        Ok(Some(permit)) => {
-                            let reservation = permit.reservation(this.shared.hold_for);
-                            State::Reserve {
-                                reserve: this.shared.books.store.reserve(reservation),
-                                request,
-                                service,
-                                permit,
-                            }
+                    match (prepared, service.take()) {
+                        (Ok(Prepared { request, call, .. }), Some(service)) => {
+                            on_its_way = Some(Asking { request, service });
+                            call
                         }
-                    };
-                    this.state.set(next);
+                        (Err(not), _) => {
+                            this.state.set(State::Ready);
+                            return Poll::Ready(Ok(refused(not.refusal, &not.call)));
+                        }
+                        (Ok(_), None) => panic!("{OVER}"),
+                    }
                 }
-                Projected::Reserve { reserve, .. } => {
-                    let answer = ready!(reserve.poll(cx));
-                    let Taken::Reserve {
-                        request,
-                        mut service,
-                        permit,
-                        ..
-                    } = take(this.state.as_mut())
-                    else {
-                        continue;
+                Projected::Reserve { reserve, held } => {
+                    let Poll::Ready(answer) = reserve.poll(cx) else {
+                        if let (Some(asking), Some(permit)) = (on_its_way, permitted) {
+                            *held = Some((asking, permit));
+                        }
+                        return Poll::Pending;
                     };
-                    let granted = match decide(answer, permit, this.shared) {
-                        Ok(granted) => granted,
-                        Err(response) => return Poll::Ready(Ok(*response)),
+                    if let Some((asking, permit)) = held.take() {
+                        on_its_way = Some(asking);
+                        permitted = Some(permit);
+                    }
+                    let (Some(asking), Some(permit)) = (on_its_way.take(), permitted.take()) else {
+                        panic!("{OVER}");
                     };
-                    this.state.set(State::Call {
-                        call: service.call(request),
-                        granted: Some(granted),
-                    });
+                    match decide(answer, permit, this.shared) {
+                        Ok(granted) => {
+                            let Asking {
+                                request,
+                                mut service,
+                            } = asking;
+                            this.state.set(State::Call {
+                                call: service.call(request),
+                                granted: Some(granted),
+                            });
+                        }
+                        Err(response) => {
+                            this.state.set(State::Ready);
+                            return Poll::Ready(Ok(*response));
+                        }
+                    }
+                    continue;
                 }
-                Projected::Call { call, .. } => {
+                Projected::Call { call, granted } => {
                     let answer = ready!(call.poll(cx));
-                    let Taken::Call { granted, .. } = take(this.state.as_mut()) else {
-                        continue;
-                    };
+                    let granted = granted.take();
+                    this.state.set(State::Ready);
                     return Poll::Ready(match (answer, granted) {
                         (Ok(response), Some(granted)) => {
                             Ok(answered(response, granted, &this.shared.resets))
@@ -161,7 +184,36 @@ where
                         }
                     });
                 }
-                Projected::Ready => panic!("TokenBudget's ResponseFuture polled after ready"),
+                Projected::Ready => panic!("{OVER}"),
+            };
+            let Some(asking) = on_its_way.take() else {
+                panic!("{OVER}");
+            };
+            match this.shared.permit(&asking.request, &facts) {
+                Ok(Some(permit)) => {
+                    let reservation = permit.reservation(this.shared.hold_for);
+                    let reserve = this.shared.books.store.reserve(reservation);
+                    this.state.set(State::Reserve {
+                        reserve,
+                        held: None,
+                    });
+                    permitted = Some(permit);
+                    on_its_way = Some(asking);
+                }
+                Ok(None) => {
+                    let Asking {
+                        request,
+                        mut service,
+                    } = asking;
+                    this.state.set(State::Call {
+                        call: service.call(request),
+                        granted: None,
+                    });
+                }
+                Err(refusal) => {
+                    this.state.set(State::Ready);
+                    return Poll::Ready(Ok(refused(refusal, &facts)));
+                }
             }
         }
     }
@@ -174,16 +226,13 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
+            State::Known { .. } => "ResponseFuture::Known",
             State::Prepare { .. } => "ResponseFuture::Prepare",
             State::Reserve { .. } => "ResponseFuture::Reserve",
             State::Call { .. } => "ResponseFuture::Call",
             State::Ready => "ResponseFuture::Ready",
         })
     }
-}
-
-fn take<S, F, R>(state: Pin<&mut State<S, F, R>>) -> Taken<S, F, R> {
-    state.project_replace(State::Ready)
 }
 
 /// What the store's answer means for the call.
@@ -237,7 +286,10 @@ fn answered<B>(mut response: Response<B>, granted: Granted, resets: &Resets) -> 
 where
     B: Body<Data = Bytes>,
 {
-    let Granted { permit, headline } = granted;
+    let Granted {
+        mut permit,
+        headline,
+    } = granted;
     let status = response.status();
     let tells = status.is_success() || status == StatusCode::TOO_MANY_REQUESTS;
     match headline {
@@ -253,7 +305,7 @@ where
     } else {
         let response = tap(response);
         let cell = UsageCell::of(&response).cloned().unwrap_or_default();
-        let permit = permit.read(cell);
+        permit.read(cell);
         return response.map(|body| ResponseBody::inner(BudgetBody::metered(body, permit)));
     }
     untouched(response)

@@ -1,4 +1,4 @@
-//! Hashing of owners and reservation ids, without a look at each of them twice.
+//! Hashing of owners, plans and reservation ids, without a look at each of them twice.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 

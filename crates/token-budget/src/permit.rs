@@ -104,9 +104,8 @@ impl Permit {
     }
 
     /// An answer begins that will say what it took.
-    pub(crate) fn read(mut self, cell: UsageCell) -> Self {
+    pub(crate) fn read(&mut self, cell: UsageCell) {
         self.phase = Phase::Read(cell);
-        self
     }
 
     /// The answer is over.

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use tower_claude_core::Tenant;
 
 use crate::error::Kind;
+use crate::owner_hash::Seed;
 use crate::{ConfigError, Plan};
 
 /// The plans tenants may have, by name: a shared handle, replaceable while calls run.
@@ -17,7 +18,8 @@ pub struct Plans(Arc<ArcSwap<Table>>);
 
 #[derive(Clone, Default)]
 struct Table {
-    named: HashMap<Box<str>, Arc<Plan>>,
+    // Whoever names plans runs the process: the quick hash is safe.
+    named: HashMap<Box<str>, Arc<Plan>, Seed>,
     default: Option<Arc<Plan>>,
 }
 

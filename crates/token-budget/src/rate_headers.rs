@@ -1,6 +1,6 @@
 //! The `anthropic-ratelimit-*` headers, which tell tenants of their own limits.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -59,8 +59,14 @@ static NAMES: [[HeaderName; 3]; METERS.len()] = [
     ],
 ];
 
+/// How the names of all of them begin.
+const FAMILY: &str = "anthropic-ratelimit-";
+
 /// Room for four numbers.
 const ROOM: usize = 80;
+
+/// Three of each meter, and four of others.
+const MOST_HEADERS: usize = 3 * METERS.len() + 4;
 
 // === impl Headline ===
 
@@ -88,21 +94,23 @@ impl Headline {
 
     /// Replaces what upstream says of the account by what is true of the tenant.
     pub(crate) fn write(&self, plan: &Plan, resets: &Resets, headers: &mut HeaderMap) {
+        strip(headers);
+        // One growth for all of them, and for the few that a host adds. Should there be no
+        // room, the first to be inserted says so.
+        let _ = headers.try_reserve(MOST_HEADERS);
         // All numbers are cut out of one buffer.
         let mut buffer = BytesMut::with_capacity(ROOM);
+        let mut resets = resets.lock();
         for (names, shown) in NAMES.iter().zip(&self.shown) {
-            let [limit, remaining, reset] = names;
             let value = shown.and_then(|shown| Some((shown, plan.limit_header(shown.limit)?)));
             let Some((shown, amount)) = value else {
-                for name in names {
-                    headers.remove(name);
-                }
                 continue;
             };
+            let [limit, remaining, reset] = names;
             headers.insert(limit, amount.clone());
             headers.insert(remaining, number(&mut buffer, shown.standing.remaining()));
             let at = whole_second(self.at, shown.standing.resets_in());
-            headers.insert(reset, resets.header(at));
+            headers.insert(reset, printed(&mut resets, at));
         }
     }
 }
@@ -110,31 +118,43 @@ impl Headline {
 // === impl Resets ===
 
 impl Resets {
-    fn header(&self, at: Timestamp) -> HeaderValue {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((printed, value)) = &*last
-            && *printed == at
-        {
-            return value.clone();
-        }
-        let value = HeaderValue::from_maybe_shared(Bytes::from(at.to_string()));
-        let value = value.unwrap_or(HeaderValue::from_static(""));
-        *last = Some((at, value.clone()));
-        value
+    fn lock(&self) -> MutexGuard<'_, Option<(Timestamp, HeaderValue)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The moment as a header value, printed if it is not the last that was.
+fn printed(last: &mut Option<(Timestamp, HeaderValue)>, at: Timestamp) -> HeaderValue {
+    if let Some((printed, value)) = last
+        && *printed == at
+    {
+        return value.clone();
+    }
+    let value = HeaderValue::from_maybe_shared(Bytes::from(at.to_string()));
+    let value = value.unwrap_or(HeaderValue::from_static(""));
+    *last = Some((at, value.clone()));
+    value
 }
 
 /// Takes away what upstream says of limits: those of the account are not the tenant's affair.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    for name in NAMES.iter().flatten() {
-        headers.remove(name);
+    // To look at the names is quicker than to look for twelve that are mostly not there.
+    let mut names = headers.keys();
+    if names.any(|name| name.as_str().starts_with(FAMILY)) {
+        for name in NAMES.iter().flatten() {
+            headers.remove(name);
+        }
     }
 }
 
 /// The moment so long after another, rounded up to a second.
 pub(crate) fn whole_second(at: Timestamp, after: Duration) -> Timestamp {
-    let millis = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
-    let at = at.unix_millis().saturating_add(millis);
+    let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
+    let millis = seconds.saturating_mul(1000);
+    let at = at
+        .unix_millis()
+        .saturating_add(millis)
+        .saturating_add(i64::from(after.subsec_millis()));
     let up = (1000 - at.rem_euclid(1000)) % 1000;
     Timestamp::from_unix_millis(at.saturating_add(up))
 }
@@ -143,18 +163,39 @@ pub(crate) fn whole_second(at: Timestamp, after: Duration) -> Timestamp {
 fn number(buffer: &mut BytesMut, number: u64) -> HeaderValue {
     let mut digits = [b'0'; 20];
     let (mut rest, mut first) = (number, digits.len());
-    loop {
-        first -= 1;
-        // Less than ten: nothing is lost.
-        digits[first] += u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+    // By pairs: a division is dear.
+    while rest >= 100 {
+        first -= 2;
+        digits[first..first + 2].copy_from_slice(pair(rest % 100));
+        rest /= 100;
     }
+    let last = pair(rest);
+    let last = if rest < 10 { &last[1..] } else { &last[..] };
+    first -= last.len();
+    digits[first..first + last.len()].copy_from_slice(last);
     buffer.extend_from_slice(&digits[first..]);
     let value = HeaderValue::from_maybe_shared(buffer.split().freeze());
     value.unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The two digits of a number below a hundred.
+fn pair(number: u64) -> &'static [u8; 2] {
+    static PAIRS: [[u8; 2]; 100] = {
+        let mut pairs = [[b'0'; 2]; 100];
+        let (mut tens, mut index) = (b'0', 0);
+        while index < 100 {
+            let mut ones = b'0';
+            while ones <= b'9' {
+                pairs[index] = [tens, ones];
+                ones += 1;
+                index += 1;
+            }
+            tens += 1;
+        }
+        pairs
+    };
+    let index = usize::try_from(number).unwrap_or(0);
+    PAIRS.get(index).unwrap_or(&PAIRS[0])
 }
 
 #[cfg(test)]
@@ -164,7 +205,7 @@ mod tests {
     #[test]
     fn numbers_print_in_full() {
         let mut buffer = BytesMut::new();
-        for value in [0, 7, 10, 200_000, u64::MAX] {
+        for value in [0, 7, 10, 99, 100, 101, 999, 200_000, u64::MAX] {
             assert_eq!(number(&mut buffer, value), value.to_string());
         }
     }
@@ -182,9 +223,9 @@ mod tests {
         let resets = Resets::default();
         let at = Timestamp::from_unix_millis(0);
         for _ in 0..2 {
-            assert_eq!(resets.header(at), "1970-01-01T00:00:00Z");
+            assert_eq!(printed(&mut resets.lock(), at), "1970-01-01T00:00:00Z");
         }
         let later = Timestamp::from_unix_millis(1_000);
-        assert_eq!(resets.header(later), "1970-01-01T00:00:01Z");
+        assert_eq!(printed(&mut resets.lock(), later), "1970-01-01T00:00:01Z");
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tower_claude_core::{
-    BoxError, Call, CallBody, Endpoint, Intake, Prepare, Refusal, ResponseBody, Tenant,
+    BoxError, Call, CallBody, Endpoint, Intake, Refusal, ResponseBody, Tenant,
 };
 use tower_service::Service;
 
@@ -66,8 +66,7 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        let prepare = Prepare::new(request.map(CallBody::new), &self.shared.intake);
-        ResponseFuture::new(prepare, ready, Arc::clone(&self.shared))
+        ResponseFuture::new(request.map(CallBody::new), ready, Arc::clone(&self.shared))
     }
 }
 

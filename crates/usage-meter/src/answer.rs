@@ -4,7 +4,7 @@ use tower_claude_core::{End, Endpoint, RequestId, UsageCell};
 
 use crate::bill::{Biller, is_success};
 use crate::shared::Settings;
-use crate::{UsageRecord, attempts, metered};
+use crate::{UpstreamId, UsageRecord, attempts, metered};
 
 /// An answer of upstream's, while it passes.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Answer {
 }
 
 /// Upstream's id of the answer: what the header says, unless it is our own.
-pub(crate) fn upstream_id(headers: &HeaderMap, ours: RequestId) -> Option<Box<str>> {
+pub(crate) fn upstream_id(headers: &HeaderMap, ours: RequestId) -> Option<UpstreamId> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     (id != ours.as_str() && (1..=128).contains(&id.len())).then(|| id.into())
 }

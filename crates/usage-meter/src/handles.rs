@@ -1,6 +1,7 @@
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{PoisonError, RwLock};
+
+use hashbrown::HashMap;
 
 /// Handles by label set, so that a set that was met before costs a look-up.
 pub(crate) struct Handles<Key, Handle>(RwLock<HashMap<Key, Handle>>);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::JsonLines;
 use crate::json_lines::{Counters, Message};
+use crate::ledger_line::LedgerLine;
 
 /// The other end of [`JsonLines`]: takes records out of the queue and writes them.
 ///
@@ -20,6 +21,7 @@ pub struct JsonLinesWriter {
     receiver: Receiver<Message>,
     queue: Option<SyncSender<Message>>,
     counters: Arc<Counters>,
+    line: LedgerLine,
     lines: Vec<u8>,
     /// How many lines are in there.
     pending: u64,
@@ -62,6 +64,7 @@ impl JsonLinesWriter {
             receiver,
             queue: Some(sink.queue()),
             counters: sink.counters(),
+            line: LedgerLine::default(),
             lines: Vec::new(),
             pending: 0,
             flushes: Vec::new(),
@@ -133,14 +136,9 @@ impl JsonLinesWriter {
     fn take(&mut self, message: Message) {
         match message {
             Message::Record(record) => {
-                let length = self.lines.len();
-                if serde_json::to_writer(&mut self.lines, &*record).is_ok() {
-                    self.lines.push(b'\n');
-                    self.pending += 1;
-                } else {
-                    self.lines.truncate(length);
-                    self.counters.lost.fetch_add(1, Relaxed);
-                }
+                self.line.write(&record, &mut self.lines);
+                self.lines.push(b'\n');
+                self.pending += 1;
             }
             Message::Flush(done) => self.flushes.push(done),
             Message::Close => self.is_closed = true,

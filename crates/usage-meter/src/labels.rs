@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// The label values that metrics may have; all else is `other`.
 ///

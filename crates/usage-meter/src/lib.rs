@@ -156,8 +156,12 @@ mod prices;
 mod service;
 mod shared;
 mod snapshot;
+#[cfg(feature = "metrics")]
+mod spending;
 mod tally;
+mod upstream_id;
 mod usage_record;
+mod usage_record_json;
 mod usage_sink;
 
 pub use attempt_record::{AttemptRecord, AttemptRecords};
@@ -175,5 +179,6 @@ pub use prices::Prices;
 pub use service::UsageMeter;
 pub use snapshot::{Share, Snapshot, SnapshotMinute, SnapshotRow, Totals};
 pub use tally::Tally;
+pub use upstream_id::UpstreamId;
 pub use usage_record::UsageRecord;
 pub use usage_sink::{Fanout, UsageSink};

@@ -2,11 +2,12 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use metrics::{Counter, Gauge, Histogram, Unit};
+use metrics::{Counter, Histogram, Unit};
 use tower_claude_core::{Attribution, FailureKind};
-use tower_claude_pricing::{Cost, model_name};
+use tower_claude_pricing::model_name;
 
 use crate::handles::Handles;
+use crate::spending::Spending;
 use crate::{Labels, Outcome, UsageRecord, UsageSink};
 
 /// A sink that counts calls in whatever recorder of the `metrics` crate is installed.
@@ -42,7 +43,7 @@ pub struct MetricsSink(ArcSwap<Book>);
 #[derive(Default)]
 struct Book {
     labels: Labels,
-    calls: Handles<CallKey, Counter>,
+    calls: Handles<CallKey, Arc<Calls>>,
     spending: Handles<SpendingKey, Arc<Spending>>,
     attempts: Handles<AttemptKey, Counter>,
     duration: OnceLock<Histogram>,
@@ -71,13 +72,12 @@ struct AttemptKey {
     reason: Option<FailureKind>,
 }
 
-struct Spending {
-    input: Counter,
-    output: Counter,
-    cache_read: Counter,
-    cache_creation_5m: Counter,
-    cache_creation_1h: Counter,
-    cost: Gauge,
+/// What a call of one label set counts in, so that all of it is found at once.
+struct Calls {
+    count: Counter,
+    spending: Arc<Spending>,
+    /// First attempts at the same target; only made for a call that has one.
+    first_attempts: OnceLock<Counter>,
 }
 
 // === impl MetricsSink ===
@@ -153,26 +153,13 @@ impl Book {
         };
         self.calls.with(
             call,
-            |key| self.call_counter(key),
-            |count| count.increment(1),
+            |key| Arc::new(self.calls(key)),
+            |calls| {
+                calls.count.increment(1);
+                calls.spending.record(record);
+                self.record_attempts(record, call, calls);
+            },
         );
-        self.spending.with(
-            spending,
-            |key| Arc::new(self.spending_handles(key)),
-            |handles| handles.record(record),
-        );
-        for attempt in record.attempt_log.iter() {
-            let target = attempt.target.as_ref().map(tower_claude_core::Target::name);
-            let key = AttemptKey {
-                target: self.labels.targets.number(target),
-                reason: attempt.retry_reason,
-            };
-            self.attempts.with(
-                key,
-                |key| self.attempt_counter(key),
-                |count| count.increment(1),
-            );
-        }
         self.duration
             .get_or_init(|| metrics::histogram!(MetricsSink::DURATION))
             .record(record.latency.as_secs_f64());
@@ -180,6 +167,46 @@ impl Book {
             self.first_token
                 .get_or_init(|| metrics::histogram!(MetricsSink::FIRST_TOKEN))
                 .record(first_token.as_secs_f64());
+        }
+    }
+
+    fn record_attempts(&self, record: &UsageRecord, call: CallKey, calls: &Calls) {
+        let last = record.target.as_ref().map(tower_claude_core::Target::name);
+        for attempt in record.attempt_log.iter() {
+            let target = attempt.target.as_ref().map(tower_claude_core::Target::name);
+            let key = AttemptKey {
+                target: if target == last {
+                    call.target
+                } else {
+                    self.labels.targets.number(target)
+                },
+                reason: attempt.retry_reason,
+            };
+            if key.target == call.target && key.reason.is_none() {
+                let count = &calls.first_attempts;
+                count.get_or_init(|| self.attempt_counter(key)).increment(1);
+            } else {
+                self.attempts.with(
+                    key,
+                    |key| self.attempt_counter(key),
+                    |count| count.increment(1),
+                );
+            }
+        }
+    }
+
+    fn calls(&self, key: CallKey) -> Calls {
+        let mut found = None;
+        self.spending.with(
+            key.spending,
+            |key| Arc::new(self.spending_handles(key)),
+            |spending| found = Some(Arc::clone(spending)),
+        );
+        Calls {
+            count: self.call_counter(key),
+            // It has run: the handles are there or were made.
+            spending: found.unwrap_or_else(|| Arc::new(self.spending_handles(key.spending))),
+            first_attempts: OnceLock::new(),
         }
     }
 
@@ -265,38 +292,4 @@ impl SpendingKey {
             },
         }
     }
-}
-
-// === impl Spending ===
-
-impl Spending {
-    fn record(&self, record: &UsageRecord) {
-        let counts = [
-            (&self.input, record.input_tokens),
-            (&self.output, record.output_tokens),
-            (&self.cache_read, record.cache_read_input_tokens),
-            (
-                &self.cache_creation_5m,
-                record.cache_creation_5m_input_tokens,
-            ),
-            (
-                &self.cache_creation_1h,
-                record.cache_creation_1h_input_tokens,
-            ),
-        ];
-        for (counter, tokens) in counts {
-            if let Some(tokens @ 1..) = tokens {
-                counter.increment(tokens);
-            }
-        }
-        if let Some(cost) = record.cost.filter(|cost| !cost.is_zero()) {
-            self.cost.increment(dollars(cost));
-        }
-    }
-}
-
-/// The amount as a binary fraction; nothing is added up that way before this.
-#[expect(clippy::cast_precision_loss, reason = "metrics are binary fractions")]
-fn dollars(cost: Cost) -> f64 {
-    cost.pico_dollars() as f64 / 1e12
 }

@@ -1,5 +1,6 @@
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use hashbrown::HashSet;
 
 /// Names that come again and again, such as models: kept once, handed out by reference count.
 ///

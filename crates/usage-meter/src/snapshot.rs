@@ -129,7 +129,7 @@ impl Snapshot {
 fn shares<'a>(parts: impl Iterator<Item = (Option<&'a str>, Totals)>) -> Vec<Share> {
     let mut sums = BTreeMap::<_, Totals>::new();
     for (name, totals) in parts {
-        sums.entry(name).or_default().merge(&totals);
+        sums.entry(name).or_default().add(&totals);
     }
     sums.into_iter()
         .map(|(name, totals)| Share {
@@ -150,9 +150,10 @@ where
 // === impl Totals ===
 
 impl Totals {
-    pub(crate) fn add(&mut self, record: &UsageRecord) {
+    /// One call.
+    pub(crate) fn of(record: &UsageRecord) -> Self {
         let one = |is: bool| u64::from(is);
-        self.merge(&Self {
+        Self {
             requests: 1,
             complete: one(record.outcome == Outcome::Complete),
             refused: one(record.outcome == Outcome::Refused),
@@ -168,10 +169,10 @@ impl Totals {
                 .saturating_add(record.cache_creation_1h_input_tokens.unwrap_or(0)),
             cost: record.cost.unwrap_or(Cost::ZERO),
             unpriced: one(record.cost.is_none()),
-        });
+        }
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         fn add(sum: &mut u64, other: u64) {
             *sum = sum.saturating_add(other);
         }

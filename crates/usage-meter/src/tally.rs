@@ -1,7 +1,9 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::{Equivalent, HashMap};
 use tower_claude_core::{TenantId, Timestamp};
 
 use crate::{Snapshot, Totals, UsageRecord, UsageSink};
@@ -26,18 +28,21 @@ pub(crate) struct Sums {
     pub(crate) since: Timestamp,
     pub(crate) totals: Totals,
     pub(crate) rows: HashMap<Row, Totals>,
-    pub(crate) targets: HashMap<Arc<str>, Totals>,
+    pub(crate) targets: HashMap<String, Totals>,
     /// Minutes since the Unix epoch in which calls ended, oldest first.
     pub(crate) minutes: VecDeque<(i64, Totals)>,
 }
 
 /// Who paid for what.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) tenant: Option<TenantId>,
     pub(crate) feature: Arc<str>,
     pub(crate) model: Option<Arc<str>>,
 }
+
+/// The row of a record, to look up.
+struct Who<'a>(&'a UsageRecord);
 
 /// The name of what is not kept apart.
 const OTHER: &str = "other";
@@ -98,16 +103,15 @@ impl fmt::Debug for Tally {
 
 impl Sums {
     fn add(&mut self, record: &UsageRecord, now: Timestamp) {
-        self.totals.add(record);
-        self.minute(now).add(record);
-        let row = Row {
-            tenant: record.tenant.clone(),
-            feature: Arc::clone(&record.feature),
-            model: record.model.clone(),
-        };
-        self.row(row).add(record);
+        let call = Totals::of(record);
+        self.totals.add(&call);
+        self.minute(now).add(&call);
+        match self.rows.get_mut(&Who(record)) {
+            Some(row) => row.add(&call),
+            None => self.row(Row::of(record)).add(&call),
+        }
         if let Some(target) = &record.target {
-            self.target(target.name()).add(record);
+            self.target(target.name()).add(&call);
         }
     }
 
@@ -131,13 +135,9 @@ impl Sums {
     }
 
     fn target(&mut self, name: &str) -> &mut Totals {
-        // Twice, because an entry wants a name of its own even if there is one.
-        if !self.targets.contains_key(name) {
-            let is_full = self.targets.len() >= Tally::MOST;
-            let name = if is_full { OTHER } else { name };
-            return self.targets.entry(name.into()).or_default();
-        }
-        self.targets.entry(name.into()).or_default()
+        let has_room = self.targets.len() < Tally::MOST || self.targets.contains_key(name);
+        let name = if has_room { name } else { OTHER };
+        self.targets.entry_ref(name).or_default()
     }
 
     fn minute(&mut self, now: Timestamp) -> &mut Totals {
@@ -172,11 +172,47 @@ impl Sums {
 // === impl Row ===
 
 impl Row {
+    fn of(record: &UsageRecord) -> Self {
+        Self {
+            tenant: record.tenant.clone(),
+            feature: Arc::clone(&record.feature),
+            model: record.model.clone(),
+        }
+    }
+
     fn other(tenant: Option<TenantId>) -> Self {
         Self {
             tenant,
             feature: OTHER.into(),
             model: Some(OTHER.into()),
         }
+    }
+}
+
+impl Hash for Row {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.tenant, &self.feature, &self.model).hash(state);
+    }
+}
+
+// === impl Who ===
+
+impl Hash for Who<'_> {
+    /// As the row.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.0.tenant, &self.0.feature, &self.0.model).hash(state);
+    }
+}
+
+impl Equivalent<Row> for Who<'_> {
+    fn equivalent(&self, row: &Row) -> bool {
+        // The names are nearly always the very same.
+        let is_same = |a: &Arc<str>, b: &Arc<str>| Arc::ptr_eq(a, b) || a == b;
+        let is_model = match (&self.0.model, &row.model) {
+            (Some(model), Some(other)) => is_same(model, other),
+            (None, None) => true,
+            _ => false,
+        };
+        is_model && is_same(&self.0.feature, &row.feature) && self.0.tenant == row.tenant
     }
 }

@@ -6,7 +6,7 @@ use tower_claude_core::{
 };
 use tower_claude_pricing::{Cost, Unpriced};
 
-use crate::{AttemptRecords, Outcome, UsageSource};
+use crate::{AttemptRecords, Outcome, UpstreamId, UsageSource};
 
 /// What is known of one call when it has ended: who, what, where, how much.
 ///
@@ -21,7 +21,7 @@ pub struct UsageRecord {
     /// Our id of the call.
     pub request_id: RequestId,
     /// Upstream's id of the answer, if it gave one.
-    pub upstream_request_id: Option<Box<str>>,
+    pub upstream_request_id: Option<UpstreamId>,
     /// Who called; `None` for nobody's call.
     pub tenant: Option<TenantId>,
     /// For whom, within the tenant.

@@ -5,6 +5,13 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+pub(crate) mod endings;
+pub(crate) mod evidence;
+pub(crate) mod inner;
+pub(crate) mod push;
+pub(crate) mod spies;
+pub(crate) mod upstream;
+
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +26,7 @@ use tower_claude::usage_meter::UsageRecord;
 use tower_claude::{
     AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
 };
+use tower_layer::Stack;
 
 pub(crate) const KEY: &str = "cross-crate-key-of-web";
 
@@ -26,6 +34,29 @@ pub(crate) const KEY: &str = "cross-crate-key-of-web";
 pub(crate) const FOREIGN: &str = "/test.Echo/Echo";
 
 pub(crate) type Records = Arc<Mutex<Vec<Arc<UsageRecord>>>>;
+
+/// All five layers and the check between them, outermost last.
+pub(crate) type Whole<A, K, St> = Stack<
+    Stack<RetryLayer, FailoverLayer>,
+    Stack<
+        Stack<TokenBudgetLayer<St>, AuthorizeLayer>,
+        Stack<UsageMeterLayer<K>, TenantAuthLayer<A>>,
+    >,
+>;
+
+/// The whole stack as one layer, in the recommended order.
+pub(crate) fn whole<A, K, St>(
+    auth: TenantAuthLayer<A>,
+    meter: UsageMeterLayer<K>,
+    budget: TokenBudgetLayer<St>,
+    failover: FailoverLayer,
+    retry: RetryLayer,
+) -> Whole<A, K, St> {
+    Stack::new(
+        Stack::new(retry, failover),
+        Stack::new(Stack::new(budget, authorize()), Stack::new(meter, auth)),
+    )
+}
 
 pub(crate) fn intake() -> Intake {
     Intake::new().passthrough(["/test.Echo/"])

@@ -20,8 +20,8 @@ pin_project! {
     }
 }
 
-/// What it waits for, and for which call.
-struct Farewell {
+/// What a stream waits for to end, and for which call.
+pub struct Farewell {
     id: RequestId,
     token: CancellationToken,
     /// Made when the stream first has to wait for its upstream.
@@ -31,24 +31,11 @@ struct Farewell {
 // === impl FarewellBody ===
 
 impl<B> FarewellBody<B> {
-    /// A stream of call `id` that ends when `token` is cancelled.
-    pub const fn stream(inner: B, id: RequestId, token: CancellationToken) -> Self {
+    /// A stream that ends with this farewell; any other body has none and stays untouched.
+    pub const fn new(inner: B, farewell: Option<Farewell>) -> Self {
         Self {
             inner,
-            farewell: Some(Farewell {
-                id,
-                token,
-                stop: None,
-            }),
-            said: false,
-        }
-    }
-
-    /// Any other body, untouched.
-    pub const fn plain(inner: B) -> Self {
-        Self {
-            inner,
-            farewell: None,
+            farewell,
             said: false,
         }
     }
@@ -96,6 +83,15 @@ where
 // === impl Farewell ===
 
 impl Farewell {
+    /// The farewell of call `id`, to be said when `token` is cancelled.
+    pub const fn new(id: RequestId, token: CancellationToken) -> Self {
+        Self {
+            id,
+            token,
+            stop: None,
+        }
+    }
+
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.stop
             .get_or_insert_with(|| Box::pin(self.token.clone().cancelled_owned()))

@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tokio_util::sync::CancellationToken;
 use tower_claude::core::{Call, RequestId, ResponseBody};
 
-use super::farewell_body::FarewellBody;
+use super::farewell_body::{Farewell, FarewellBody};
 use super::join_body::JoinBody;
 use crate::telemetry;
 
@@ -67,29 +67,36 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (mut response, stop) = match this.state.project() {
-            Projected::Call { future, stop } => (
-                ready!(future.poll(cx))?.map(ResponseBody::inner),
-                stop.clone(),
-            ),
-            Projected::Hello => (
-                Response::new(ResponseBody::local(Bytes::new())),
-                CancellationToken::new(),
-            ),
-        };
-        dress(&mut response, *this.id);
-        let is_stream = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        Poll::Ready(Ok(response.map(|body| {
-            JoinBody::new(if is_stream {
-                FarewellBody::stream(body, *this.id, stop)
-            } else {
-                FarewellBody::plain(body)
-            })
-        })))
+        let id = *this.id;
+        match this.state.project() {
+            Projected::Call { future, stop } => future.poll(cx).map_ok(|mut response| {
+                dress(&mut response, id);
+                let farewell = is_stream(&response).then(|| Farewell::new(id, stop.clone()));
+                response.map(|body| wrapped(ResponseBody::inner(body), farewell))
+            }),
+            Projected::Hello => {
+                let mut response = Response::new(());
+                dress(&mut response, id);
+                Poll::Ready(Ok(
+                    response.map(|()| wrapped(ResponseBody::local(Bytes::new()), None))
+                ))
+            }
+        }
     }
+}
+
+fn wrapped<B>(body: ResponseBody<B>, farewell: Option<Farewell>) -> EdgeBody<B>
+where
+    B: Body<Data = Bytes>,
+{
+    JoinBody::new(FarewellBody::new(body, farewell))
+}
+
+fn is_stream<B>(response: &Response<B>) -> bool {
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn dress<B>(response: &mut Response<B>, id: RequestId) {

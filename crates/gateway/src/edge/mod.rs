@@ -6,7 +6,7 @@ mod join_body;
 mod request_body;
 mod service;
 
-pub use farewell_body::FarewellBody;
+pub use farewell_body::{Farewell, FarewellBody};
 pub use future::{EdgeBody, ResponseFuture};
 pub use join_body::JoinBody;
 pub use request_body::RequestBody;

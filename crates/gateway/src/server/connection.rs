@@ -1,7 +1,8 @@
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub(super) async fn serve<S, B>(
     header_timeout: Duration,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
+    S::Error: Into<BoxError> + Send,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -54,7 +55,10 @@ pub(super) async fn serve<S, B>(
     } else {
         let state = Arc::new(ConnectionState::default());
         let io = ConnectionIo::new(stream, Arc::clone(&state), header_timeout);
-        let service = PerConnection { service, state };
+        let service = PerConnection {
+            service: RefCell::new(service),
+            state,
+        };
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(io), service);
@@ -90,7 +94,7 @@ async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
 
 /// A service that tells its connection's socket when it is at work.
 struct PerConnection<S> {
-    service: S,
+    service: RefCell<S>,
     state: Arc<ConnectionState>,
 }
 
@@ -122,13 +126,21 @@ where
     type Future = PerConnectionFuture<Oneshot<S>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        PerConnectionFuture {
-            busy: Some(self.state.begin_call()),
-            inner: Oneshot::Ready {
-                service: self.service.clone(),
+        let busy = Some(self.state.begin_call());
+        let mut service = self.service.borrow_mut();
+        // One call at a time on a connection: a service that is ready is called where it is,
+        // and only one that is not is cloned to wait for. There is nobody to wake yet.
+        let inner = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Oneshot::Call {
+                future: service.call(request),
+            },
+            Poll::Ready(Err(error)) => Oneshot::Failed { error: Some(error) },
+            Poll::Pending => Oneshot::Ready {
+                service: service.clone(),
                 request: Some(request),
             },
-        }
+        };
+        PerConnectionFuture { inner, busy }
     }
 }
 
@@ -140,9 +152,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
-        let _busy = this.busy.take();
-        Poll::Ready(Ok(response.map(|inner| BusyBody { inner, _busy })))
+        this.inner.poll(cx).map_ok(|response| {
+            let _busy = this.busy.take();
+            response.map(|inner| BusyBody { inner, _busy })
+        })
     }
 }
 
@@ -174,6 +187,7 @@ pin_project! {
     enum Oneshot<S: Service<Request<Incoming>>> {
         Ready { service: S, request: Option<Request<Incoming>> },
         Call { #[pin] future: S::Future },
+        Failed { error: Option<S::Error> },
     }
 }
 
@@ -194,6 +208,10 @@ impl<S: Service<Request<Incoming>>> Future for Oneshot<S> {
                     self.set(Self::Call { future });
                 }
                 OneshotProjected::Call { future } => return future.poll(cx),
+                OneshotProjected::Failed { error } => match error.take() {
+                    Some(error) => return Poll::Ready(Err(error)),
+                    None => panic!("Oneshot polled after it was ready"),
+                },
             }
         }
     }

@@ -54,7 +54,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
-    content-type: application/json\r\ncontent-length: 114\r\nconnection: close\r\n\r\n\
+    content-type: application/json\r\ncontent-length: 110\r\nconnection: close\r\n\r\n\
     {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\",\
     \"message\":\"the request head took too long\"},\"request_id\":null}";
 

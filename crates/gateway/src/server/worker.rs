@@ -59,7 +59,7 @@ where
     where
         M: Fn() -> Result<S, StartError>,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone,
-        S::Error: Into<BoxError>,
+        S::Error: Into<BoxError> + Send,
         S::Future: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -137,7 +137,7 @@ async fn work<S, B>(
     shutdown: &Shutdown,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
+    S::Error: Into<BoxError> + Send,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,

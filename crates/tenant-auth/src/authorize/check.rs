@@ -1,9 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::Request;
 use tower_claude_core::{Call, Intake, Refusal, RefusalKind, Tenant};
 
 use super::Residencies;
+use crate::AuthFailure;
 
 /// What is asked about every call, and how its body is read for that.
 #[derive(Clone)]
@@ -21,8 +23,14 @@ pub(super) type Priced = dyn Fn(&str) -> bool + Send + Sync;
 // === impl Check ===
 
 impl Check {
+    /// Asks what the tenant of a request may.
+    pub(super) fn permit<B>(&self, request: &Request<B>, call: &Call) -> Result<(), Refusal> {
+        let tenant = request.extensions().get().ok_or(AuthFailure::Missing)?;
+        self.check(tenant, call)
+    }
+
     /// Endpoint first, then model, then residency: the first that fails answers.
-    pub(super) fn check(&self, tenant: &Tenant, call: &Call) -> Result<(), Refusal> {
+    fn check(&self, tenant: &Tenant, call: &Call) -> Result<(), Refusal> {
         let id = tenant.id();
         if !tenant.allows_endpoint(call.endpoint()) {
             let endpoint = call.endpoint().as_str();

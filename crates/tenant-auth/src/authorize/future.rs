@@ -6,13 +6,10 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use tower_claude_core::{
-    CallBody, Dialect, Prepare, Prepared, Refusal, RequestId, ResponseBody, Tenant,
-};
+use tower_claude_core::{CallBody, Dialect, Prepare, Refusal, RequestId, ResponseBody};
 use tower_service::Service;
 
 use super::Check;
-use crate::AuthFailure;
 
 pin_project! {
     /// The response of [`Authorize`](super::Authorize); `Calling` is the inner service's.
@@ -25,12 +22,11 @@ pin_project! {
 
 pin_project! {
     #[project = Projected]
-    #[project_replace = Replaced]
     enum State<S, Calling> {
         Prepare {
             #[pin]
             prepare: Prepare,
-            inner: S,
+            inner: Option<S>,
             check: Arc<Check>,
         },
         Call {
@@ -38,12 +34,17 @@ pin_project! {
             call: Calling,
         },
         Refuse {
-            refusal: Refusal,
-            dialect: Dialect,
-            id: RequestId,
+            refused: Option<Refused>,
         },
         Done,
     }
+}
+
+/// What a refusal takes to become an answer.
+struct Refused {
+    refusal: Refusal,
+    dialect: Dialect,
+    id: RequestId,
 }
 
 // === impl ResponseFuture ===
@@ -54,18 +55,26 @@ impl<S, Calling> ResponseFuture<S, Calling> {
         Self {
             state: State::Prepare {
                 prepare,
-                inner,
+                inner: Some(inner),
                 check,
             },
+        }
+    }
+
+    pub(super) const fn call(call: Calling) -> Self {
+        Self {
+            state: State::Call { call },
         }
     }
 
     pub(super) const fn refused(refusal: Refusal, dialect: Dialect, id: RequestId) -> Self {
         Self {
             state: State::Refuse {
-                refusal,
-                dialect,
-                id,
+                refused: Some(Refused {
+                    refusal,
+                    dialect,
+                    id,
+                }),
             },
         }
     }
@@ -78,20 +87,22 @@ where
     type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        const OVER: &str = "Authorize's future polled after it was ready";
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                Projected::Prepare { prepare, .. } => {
+                Projected::Prepare {
+                    prepare,
+                    inner,
+                    check,
+                } => {
                     let prepared = ready!(prepare.poll(cx));
-                    let Replaced::Prepare {
-                        mut inner, check, ..
-                    } = state.as_mut().project_replace(State::Done)
-                    else {
-                        continue;
-                    };
                     let (refusal, call) = match prepared {
-                        Ok(prepared) => match permit(&check, &prepared) {
+                        Ok(prepared) => match check.permit(&prepared.request, &prepared.call) {
                             Ok(()) => {
+                                let Some(mut inner) = inner.take() else {
+                                    panic!("{OVER}");
+                                };
                                 let call = inner.call(prepared.request);
                                 state.set(State::Call { call });
                                 continue;
@@ -100,23 +111,26 @@ where
                         },
                         Err(unprepared) => (unprepared.refusal, unprepared.call),
                     };
+                    state.set(State::Done);
                     return Poll::Ready(Ok(refusal.respond(call.dialect(), call.id())));
                 }
                 Projected::Call { call } => {
-                    let response = ready!(call.poll(cx))?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    let answer = call.poll(cx);
+                    return answer.map_ok(|response| response.map(ResponseBody::inner));
                 }
-                Projected::Refuse { .. } => {
-                    if let Replaced::Refuse {
+                Projected::Refuse { refused } => {
+                    let Some(refused) = refused.take() else {
+                        panic!("{OVER}");
+                    };
+                    state.set(State::Done);
+                    let Refused {
                         refusal,
                         dialect,
                         id,
-                    } = state.as_mut().project_replace(State::Done)
-                    {
-                        return Poll::Ready(Ok(refusal.respond(dialect, id)));
-                    }
+                    } = refused;
+                    return Poll::Ready(Ok(refusal.respond(dialect, id)));
                 }
-                Projected::Done => panic!("Authorize's future polled after it was ready"),
+                Projected::Done => panic!("{OVER}"),
             }
         }
     }
@@ -131,13 +145,4 @@ impl<S, Calling> fmt::Debug for ResponseFuture<S, Calling> {
             State::Done => "ResponseFuture::Done",
         })
     }
-}
-
-fn permit(check: &Check, prepared: &Prepared) -> Result<(), Refusal> {
-    let tenant: &Tenant = prepared
-        .request
-        .extensions()
-        .get()
-        .ok_or(AuthFailure::Missing)?;
-    check.check(tenant, &prepared.call)
 }

@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tower_claude_core::{BoxError, CallBody, Dialect, Prepare, Refusal, ResponseBody, Tenant};
+use tower_claude_core::{
+    BoxError, Call, CallBody, Dialect, Prepare, Refusal, ResponseBody, Tenant,
+};
 use tower_service::Service;
 
 use super::{Check, ResponseFuture};
@@ -51,9 +53,17 @@ where
             let refusal = Refusal::from(AuthFailure::Missing);
             return ResponseFuture::refused(refusal, dialect, id);
         }
+        let request = request.map(CallBody::new);
+        // A layer outside has read it: there is nothing to wait for.
+        if let Some(call) = Call::of(&request).filter(|call| call.is_of(request.body())) {
+            return match self.check.permit(&request, call) {
+                Ok(()) => ResponseFuture::call(self.inner.call(request)),
+                Err(refusal) => ResponseFuture::refused(refusal, call.dialect(), call.id()),
+            };
+        }
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let prepare = Prepare::new(request.map(CallBody::new), &self.check.intake);
+        let prepare = Prepare::new(request, &self.check.intake);
         ResponseFuture::new(prepare, inner, Arc::clone(&self.check))
     }
 }
