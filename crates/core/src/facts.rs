@@ -184,8 +184,8 @@ fn typed<'a, T: Deserialize<'a>>(
     field: &'static str,
     expected: &'static str,
 ) -> Result<T, Refusal> {
-    serde_json::from_slice(raw)
-        .map_err(|error| invalid(field, &format!("must be {expected}")).cause(error))
+    // The parser's own error is not kept as the cause: it quotes the value.
+    serde_json::from_slice(raw).map_err(|_| invalid(field, &format!("must be {expected}")))
 }
 
 fn missing(field: &'static str) -> Refusal {

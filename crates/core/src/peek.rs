@@ -32,7 +32,6 @@ pin_project! {
     ///
     /// What was held is in the body that comes out, byte for byte. An answer that has been
     /// through a gate goes through the next one at once. Dropping it drops the answer.
-    #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Peek<B>
     where
@@ -59,7 +58,6 @@ where
 }
 
 /// An answer at the gate.
-#[derive(Debug)]
 struct Begun<B> {
     head: response::Parts,
     body: TapBody<B>,
@@ -203,6 +201,19 @@ where
             }
         }
         Poll::Ready(self.open())
+    }
+}
+
+impl<B> fmt::Debug for Peek<B>
+where
+    B: Body,
+{
+    /// Prints how much is held, never what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peek")
+            .field("form", &self.form)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 

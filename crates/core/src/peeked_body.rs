@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -15,7 +16,6 @@ pin_project! {
     /// A stream of messages that ends without `message_stop`, or breaks before it, gets an SSE
     /// `error` event at its end, so that no caller takes it for a short answer: official SDKs do
     /// not notice. One that breaks after `message_stop` was whole, and just ends.
-    #[derive(Debug)]
     pub struct PeekedBody<B>
     where
         B: Body,
@@ -30,7 +30,6 @@ pin_project! {
 }
 
 /// What was held back.
-#[derive(Debug)]
 pub(crate) struct Held<E> {
     pub(crate) frames: VecDeque<Frame<Bytes>>,
     /// The error that came after the frames.
@@ -129,6 +128,19 @@ where
         }
         hint.set_lower(hint.lower() + held as u64);
         hint
+    }
+}
+
+impl<B> fmt::Debug for PeekedBody<B>
+where
+    B: Body,
+{
+    /// Prints how much is held, never what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeekedBody")
+            .field("held", &self.held.frames.len())
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }
 

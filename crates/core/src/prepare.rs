@@ -27,7 +27,6 @@ use crate::{
 pub struct Prepare(State);
 
 /// A request that has been read.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Prepared {
     /// The request, its body buffered (unless its endpoint streams), its [`Call`] beside it.
@@ -37,7 +36,6 @@ pub struct Prepared {
 }
 
 /// A request that cannot be served, and why.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Unprepared {
     /// The answer.
@@ -135,7 +133,26 @@ impl Prepared {
     }
 }
 
+impl fmt::Debug for Prepared {
+    /// Prints the facts, and no header: credentials are among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("call", &self.call)
+            .finish_non_exhaustive()
+    }
+}
+
 // === impl Unprepared ===
+
+impl fmt::Debug for Unprepared {
+    /// Prints the facts, and no header: credentials are among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unprepared")
+            .field("refusal", &self.refusal)
+            .field("call", &self.call)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Unprepared {
     fn early(refusal: Refusal, head: request::Parts, facts: Head) -> Box<Self> {

@@ -1,5 +1,7 @@
+use std::fmt;
+
 /// An event of a Messages stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SseEvent<'a> {
     /// Which event it is.
@@ -33,6 +35,18 @@ pub enum SseEventKind {
     /// Any other name.
     #[default]
     Other,
+}
+
+// === impl SseEvent ===
+
+impl fmt::Debug for SseEvent<'_> {
+    /// Prints its kind and length, never what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseEvent")
+            .field("kind", &self.kind)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl SseEventKind ===
