@@ -15,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() {
     let message = || {
         Answer::message("claude-sonnet-5-5")
-            .text(&"All is well at the harbour. ".repeat(40))
+            .text("All is well at the harbour. ".repeat(40))
             .input_tokens(250)
             .output_tokens(280)
             .deltas(200)

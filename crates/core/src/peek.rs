@@ -236,8 +236,11 @@ where
         } else {
             Form::Open
         };
-        // Nothing can follow a body whose length has been announced.
-        let may_grow = is_stream && is_success && !head.headers.contains_key(CONTENT_LENGTH);
+        let may_grow = is_stream && is_success;
+        if may_grow {
+            // An error event can follow only a body whose length is not announced.
+            head.headers.remove(CONTENT_LENGTH);
+        }
         Self {
             // `tap` has put it there.
             cell: head.extensions.get().cloned().unwrap_or_default(),

@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tower_claude::core::TenantId;
 use tower_claude::tenant_auth::Key;
+use tower_claude::usage_meter::JsonLines;
 use tower_claude_testkit::{FakeClaude, FakeServer};
 
 use crate::admin::Admin;
@@ -106,6 +108,7 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     let admin_listener = admin_listen.map(bind).transpose()?;
     let metrics = telemetry::install_metrics()?;
     let (stack, view, ledger) = Stack::build(&config)?;
+    let watch = tokio::spawn(watch_ledger(view.ledger.clone()));
 
     let shutdown = Shutdown::default();
     let server_options = ServerOptions {
@@ -151,7 +154,10 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     tokio::task::spawn_blocking(move || workers.join())
         .await
         .map_err(StartError::new)?;
-    ledger.close().map_err(StartError::new)?;
+    watch.abort();
+    ledger
+        .close()
+        .map_err(|error| StartError::new(format!("writing the last of the ledger: {error}")))?;
     if let Some(task) = admin_task {
         task.abort();
     }
@@ -168,6 +174,24 @@ fn announce(listen: SocketAddr, admin: Option<SocketAddr>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}}}")?;
     out.flush()
+}
+
+/// Says aloud when records cannot be written, once for every minute of it.
+async fn watch_ledger(ledger: JsonLines) {
+    let mut known = (0, 0);
+    loop {
+        let now = (ledger.failed_writes(), ledger.lost());
+        if now > known {
+            tracing::error!(
+                failed_writes = now.0,
+                lost = now.1,
+                "writing the ledger fails"
+            );
+            known = now;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Waits to be told to stop: by an orchestrator, or by the keyboard.

@@ -53,6 +53,8 @@ pub struct View {
     pub store: MemoryStore,
     /// What the books are kept by.
     pub plans: Plans,
+    /// Whether records are written.
+    pub ledger: JsonLines,
     /// Every tenant, and its plan.
     pub tenants: Arc<[(TenantId, String)]>,
 }
@@ -93,6 +95,7 @@ impl Stack {
             health: failover.health(),
             store: store.clone(),
             plans: plans.clone(),
+            ledger: ledger.clone(),
             tenants: tenants(config)?,
         };
         let priced = prices.clone();

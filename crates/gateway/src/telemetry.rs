@@ -5,6 +5,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tower_claude::core::Refusal;
 use tower_claude::failover::Health;
 use tower_claude::tenant_auth::AuthFailure;
+use tower_claude::usage_meter::JsonLines;
 
 use crate::StartError;
 
@@ -12,6 +13,9 @@ use crate::StartError;
 const AUTH_FAILURES: &str = "claude_auth_failures_total";
 /// Whether a target takes calls: 1 or 0.
 const TARGET_UP: &str = "claude_target_up";
+/// Records that could not be kept, and writes that failed and are tried again.
+const LEDGER_LOST: &str = "claude_ledger_lost_total";
+const LEDGER_FAILED: &str = "claude_ledger_failed_writes_total";
 /// How much of a limit a tenant has spent, 0 to 1, more in debt.
 const BUDGET_USED: &str = "claude_budget_used_ratio";
 /// Whether the budget's store answers: 1 or 0.
@@ -60,6 +64,12 @@ pub(crate) fn show_targets(health: &Health) {
         let name = target.target.name().to_owned();
         gauge!(TARGET_UP, "target" => name).set(if target.is_up { 1.0 } else { 0.0 });
     }
+}
+
+/// Brings the counters of the ledger up to date.
+pub(crate) fn show_ledger(ledger: &JsonLines) {
+    counter!(LEDGER_LOST).absolute(ledger.lost());
+    counter!(LEDGER_FAILED).absolute(ledger.failed_writes());
 }
 
 /// Brings the gauge of one limit up to date.

@@ -77,7 +77,12 @@ impl Future for ResponseFuture {
             } => match inner.poll(cx) {
                 Poll::Ready(Ok(response)) => {
                     let end = timer.as_pin_mut().map(|timer| timer.deadline());
-                    Ok(answer(response, *times, end))
+                    if response.status().is_informational() {
+                        // Nobody asked to switch protocols, and no answer follows any more.
+                        Err(TransportError::no_reply("upstream switched protocols"))
+                    } else {
+                        Ok(answer(response, *times, end))
+                    }
                 }
                 Poll::Ready(Err(error)) => Err(crate::fault::transport_error(error)),
                 Poll::Pending => {

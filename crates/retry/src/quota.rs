@@ -114,8 +114,10 @@ impl RetryQuota {
 
     /// Takes what there is, for a retry that is already under way.
     pub(crate) fn charge(&self, cost: Cost) {
+        // Any caller can say this of itself: its word alone takes half, and never the rest.
+        let least = self.0.capacity / 2;
         let _ = self.0.tokens.fetch_update(Relaxed, Relaxed, |tokens| {
-            Some(tokens.saturating_sub(cost.0))
+            Some(tokens.saturating_sub(cost.0).max(least.min(tokens)))
         });
     }
 

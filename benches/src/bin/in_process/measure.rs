@@ -2,14 +2,13 @@ use std::time::Instant;
 
 /// What one run of something costs.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Measure {
+pub(crate) struct Measure {
     /// Nanoseconds: the least of several rounds, which noise only ever adds to.
-    pub nanos: f64,
+    pub(crate) nanos: f64,
     /// Allocations.
-    pub allocations: u64,
+    pub(crate) allocations: u64,
     /// Bytes allocated.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Measures `run`, after warming it up.
@@ -18,7 +17,7 @@ pub struct Measure {
     clippy::disallowed_methods,
     reason = "the real clock is what is measured"
 )]
-pub fn measure(mut run: impl FnMut()) -> Measure {
+pub(crate) fn measure(mut run: impl FnMut()) -> Measure {
     const ROUNDS: u32 = 15;
     for _ in 0..200 {
         run();

@@ -66,8 +66,10 @@ impl Admin {
             loop {
                 tokio::select! {
                     _ = upkeep.tick() => self.0.metrics.run_upkeep(),
-                    accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                        tokio::spawn(self.clone().connection(stream));
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, _)) => drop(tokio::spawn(self.clone().connection(stream))),
+                        // Out of descriptors: not helped by haste.
+                        Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                     },
                 }
             }
@@ -97,6 +99,7 @@ impl Admin {
             "/readyz" => self.readiness(),
             "/metrics" => {
                 telemetry::show_targets(&self.0.view.health);
+                telemetry::show_ledger(&self.0.view.ledger);
                 for budget in usage::budgets(&self.0.view).await {
                     telemetry::show_budget(&budget.tenant, &budget.limit, budget.used_ratio());
                 }

@@ -1,3 +1,4 @@
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -51,7 +52,7 @@ where
         let mut this = self.project();
         if let Poll::Ready(frame) = this.inner.poll_frame(cx) {
             this.timer.set(None);
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| unreadable(error.into()))));
         }
         if this.timer.is_none() {
             this.timer
@@ -74,6 +75,20 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Bytes that are no body are refused; a body that breaks off is a caller who left.
+fn unreadable(error: BoxError) -> BoxError {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
+    while let Some(cause) = next {
+        let kind = cause.downcast_ref().map(io::Error::kind);
+        if let Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) = kind {
+            let message = "the request body is not framed as it says";
+            return Refusal::new(RefusalKind::Invalid, message).into();
+        }
+        next = cause.source();
+    }
+    error
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tokio_util::sync::CancellationToken;
 use tower_claude::core::{BoxError, RequestId};
@@ -62,6 +63,11 @@ where
             return ResponseFuture::hello(id);
         }
         request.extensions_mut().insert(id);
+        // No gRPC is served here; named so, a call would have its refusals as gRPC: status 200.
+        let is_grpc = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
+        if request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+            request.headers_mut().remove(CONTENT_TYPE);
+        }
         let patience = self.shared.body_timeout;
         let request = request.map(|body| RequestBody::new(body, patience));
         ResponseFuture::new(self.inner.call(request), id, self.shared.stop.clone())

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 use tower_claude::core::BoxError;
 use tower_service::Service;
 
@@ -29,6 +30,7 @@ pub(super) async fn serve<S, B>(
     service: S,
     watcher: Watcher,
     header_timeout: Duration,
+    drain: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError> + Send,
@@ -41,24 +43,31 @@ pub(super) async fn serve<S, B>(
         stream,
         open: _open,
     } = connection;
-    let Some((stream, is_http2)) = begin(stream, header_timeout).await else {
+    let begun = tokio::select! {
+        begun = begin(stream, header_timeout) => begun,
+        // Whoever has said nothing yet does not hold up the end.
+        () = drain.cancelled() => None,
+    };
+    let Some((stream, is_http2)) = begun else {
         return;
     };
+    let state = Arc::new(ConnectionState::default());
+    let service = PerConnection {
+        service: RefCell::new(service),
+        state: Arc::clone(&state),
+    };
     let result = if is_http2 {
-        let service = hyper_util::service::TowerToHyperService::new(service);
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(30))
             .max_concurrent_streams(100)
             .serve_connection(TokioIo::new(stream), service);
-        watcher.watch(connection).await
+        tokio::select! {
+            result = watcher.watch(connection) => result,
+            () = state.idled(header_timeout, &drain) => Ok(()),
+        }
     } else {
-        let state = Arc::new(ConnectionState::default());
-        let io = ConnectionIo::new(stream, Arc::clone(&state), header_timeout);
-        let service = PerConnection {
-            service: RefCell::new(service),
-            state,
-        };
+        let io = ConnectionIo::new(stream, state, header_timeout, drain);
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(io), service);
@@ -128,7 +137,7 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let busy = Some(self.state.begin_call());
         let mut service = self.service.borrow_mut();
-        // One call at a time on a connection: a service that is ready is called where it is,
+        // One call begins at a time: a service that is ready is called where it is,
         // and only one that is not is cloned to wait for. There is nobody to wake yet.
         let inner = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Oneshot::Call {

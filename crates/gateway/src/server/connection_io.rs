@@ -1,13 +1,14 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// The socket of an HTTP/1 connection, with patience of its own.
 ///
@@ -28,13 +29,14 @@ pub(super) struct ConnectionIo {
     has_served: bool,
     timer: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
+    drain: CancellationToken,
 }
 
 /// What the connection's service tells its socket.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionState {
     calls: AtomicU64,
-    is_busy: AtomicBool,
+    open: AtomicUsize,
 }
 
 /// A call that is being answered, to the end of its answer.
@@ -65,6 +67,7 @@ impl ConnectionIo {
         inner: TcpStream,
         state: Arc<ConnectionState>,
         header_timeout: Duration,
+        drain: CancellationToken,
     ) -> Self {
         Self {
             inner,
@@ -75,6 +78,7 @@ impl ConnectionIo {
             has_served: false,
             timer: None,
             linger: None,
+            drain,
         }
     }
 
@@ -84,9 +88,14 @@ impl ConnectionIo {
             let calls = self.state.calls.load(Ordering::Relaxed);
             // A head that became a call is none any more.
             self.head_since = self.head_since.filter(|(_, call)| *call == calls);
+            // Half a head is no call yet: a gateway that stops does not wait for the rest.
+            let is_busy = self.state.is_busy();
+            if self.head_since.is_some() && !is_busy && self.drain.is_cancelled() {
+                return Poll::Ready(Ok(()));
+            }
             let deadline = match self.head_since {
                 // Whoever reads the body watches it.
-                _ if self.state.is_busy.load(Ordering::Relaxed) => Instant::now() + IDLE,
+                _ if is_busy => Instant::now() + IDLE,
                 Some((since, _)) => since + self.header_timeout,
                 None if self.has_served => self.idle_since + IDLE,
                 None => self.idle_since + self.header_timeout,
@@ -146,10 +155,7 @@ impl AsyncRead for ConnectionIo {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_read(cx, buf) {
-            if buf.filled().len() > before
-                && self.head_since.is_none()
-                && !self.state.is_busy.load(Ordering::Relaxed)
-            {
+            if buf.filled().len() > before && self.head_since.is_none() && !self.state.is_busy() {
                 let calls = self.state.calls.load(Ordering::Relaxed);
                 self.head_since = Some((Instant::now(), calls));
             }
@@ -200,8 +206,31 @@ impl ConnectionState {
     /// A request has been read and is being answered.
     pub(super) fn begin_call(self: &Arc<Self>) -> Busy {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.is_busy.store(true, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
         Busy(Arc::clone(self))
+    }
+
+    fn is_busy(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// Ends when there has been no call for too long: until the first, or after the last.
+    ///
+    /// For HTTP/2, where pings keep a connection alive on which nobody asks anything.
+    pub(super) async fn idled(&self, header_timeout: Duration, drain: &CancellationToken) {
+        let mut patience = header_timeout;
+        let mut seen = 0;
+        loop {
+            tokio::select! {
+                () = sleep(patience) => {}
+                () = drain.cancelled(), if seen == 0 => {}
+            }
+            let calls = self.calls.load(Ordering::Relaxed);
+            if calls == seen && !self.is_busy() {
+                return;
+            }
+            (seen, patience) = (calls, IDLE);
+        }
     }
 }
 
@@ -209,7 +238,7 @@ impl ConnectionState {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.is_busy.store(false, Ordering::Relaxed);
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -153,6 +153,7 @@ async fn work<S, B>(
                     service.clone(),
                     watcher,
                     options.header_timeout,
+                    shutdown.drain.clone(),
                 ));
             }
             () = shutdown.drain.cancelled() => break,
