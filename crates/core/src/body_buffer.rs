@@ -18,8 +18,11 @@ pub(crate) struct BodyBuffer {
 // === impl BodyBuffer ===
 
 impl BodyBuffer {
-    /// The least that is set aside for a body of several chunks.
-    const LEAST: usize = 64 * 1024;
+    /// The most room that is made for bytes that are only announced.
+    ///
+    /// Room is not memory: it counts, and is touched, as bytes come. An announcement is cheap,
+    /// and a few of them must not spend what all have.
+    const AHEAD: usize = 1024 * 1024;
 
     pub(crate) fn new(limit: usize, memory: ByteSemaphore) -> Self {
         Self {
@@ -31,23 +34,23 @@ impl BodyBuffer {
         }
     }
 
-    /// Takes a chunk; `left` is what is known to come after it.
-    pub(crate) fn push(&mut self, chunk: Bytes, left: u64) -> Result<(), Refusal> {
+    /// Takes a chunk; `left` is what comes after it, if that has been announced.
+    pub(crate) fn push(&mut self, chunk: Bytes, left: Option<u64>) -> Result<(), Refusal> {
         let length = self.len() + chunk.len();
         if length > self.limit {
             return Err(too_large(self.limit));
         }
+        self.hold(length)?;
         if self.len() == 0 {
-            self.hold(length)?;
             self.first = chunk;
             return Ok(());
         }
         if length > self.joined.capacity() {
-            // Grows as bytes come, not as they are announced: an announcement is cheap, and
-            // a few of them must not spend the memory of all.
-            let announced = usize::try_from(left).map_or(self.limit, |left| length + left);
-            let room = announced.min(length * 2).max(Self::LEAST).min(self.limit);
-            self.hold(room)?;
+            let room = match left.map(usize::try_from) {
+                Some(Ok(left)) => (length + left).min(Self::AHEAD.max(length * 2)),
+                _ => length * 2,
+            };
+            let room = room.min(self.limit);
             self.joined.reserve(room - self.joined.len());
         }
         if !self.first.is_empty() {

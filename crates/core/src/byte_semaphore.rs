@@ -2,11 +2,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-/// The bound on all bytes buffered in the process, whoever buffers them.
+/// The bound on the bytes of all buffered bodies together.
 ///
 /// A limit per request does not bound memory: many requests within it can still sum to more
-/// than there is. So whatever keeps bytes (request bodies, held events, error bodies) takes
-/// them from here, and is refused when they are spent. It never waits.
+/// than there is. So whoever keeps bytes without a small bound of their own, above all request
+/// bodies, takes them from here, and is refused when they are spent. It never waits.
 ///
 /// A clone is the same semaphore. [`ByteSemaphore::process`] is the one that layers use unless
 /// told otherwise.

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::memchr_iter;
 
 /// Walks over a JSON text, value by value, and builds nothing.
 ///
@@ -155,15 +155,14 @@ impl<'a> JsonCursor<'a> {
             return self.broken();
         }
         let begin = self.rest;
-        let mut at = 0;
-        // Most are short, and cheaper to look through than to search.
-        while let Some(found) = memchr2(b'"', b'\\', begin.get(at..)?) {
-            at += found;
-            if begin[at] == b'"' {
+        // Prompts are full of escaped line ends and have few quotes: so quotes are looked for,
+        // and each is asked whether it is escaped.
+        for at in memchr_iter(b'"', begin) {
+            let backslashes = begin[..at].iter().rev().take_while(|byte| **byte == b'\\');
+            if backslashes.count() % 2 == 0 {
                 self.rest = &begin[at + 1..];
                 return Some(&begin[..at]);
             }
-            at += 2;
         }
         self.rest = &[];
         self.broken()
@@ -239,6 +238,20 @@ mod tests {
         assert!(!cursor.next_value());
         assert_eq!(cursor.next_key(), None);
         assert!(!cursor.is_broken());
+    }
+
+    #[test]
+    fn a_string_ends_at_its_first_quote_that_is_not_escaped() {
+        for (json, text) in [
+            (r#""a\\" x"#, r"a\\"),
+            (r#""a\"b" x"#, r#"a\"b"#),
+            (r#""\\\"" x"#, r#"\\\""#),
+            (r#""" x"#, ""),
+        ] {
+            let mut cursor = JsonCursor::new(json.as_bytes());
+            assert_eq!(cursor.string(), Some(text.as_bytes()), "{json}");
+            assert_eq!(cursor.rest, b" x", "{json}");
+        }
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Collect {
         while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(chunk)) => {
-                    let left = self.body.size_hint().lower();
+                    let left = self.body.size_hint().exact();
                     self.buffer.push(chunk, left)?;
                 }
                 Ok(Err(frame)) => {
