@@ -301,7 +301,7 @@ async fn a_foreign_layer_that_rewrites_the_body_is_noticed() {
         assert_eq!(inside[0].1.id(), outside.1.id());
         for (layer, call, _) in inside {
             let log = outside.1.attempts();
-            assert!(std::ptr::eq(call.attempts(), log), "{layer}");
+            assert!(Arc::ptr_eq(call.attempts(), log), "{layer}");
         }
         assert_eq!(outside.1.attempts().len(), 1);
     }

@@ -40,16 +40,9 @@ struct Unsaid {
 
 impl AnswerReader {
     pub(crate) fn new(head: &response::Parts, cell: UsageCell) -> Self {
-        let is_plain = head
-            .headers
-            .get_all(CONTENT_ENCODING)
-            .iter()
-            .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-        let form = if !is_plain {
-            Form::Opaque
-        } else if is_event_stream(&head.headers) {
+        let form = if is_event_stream(&head.headers) {
             Form::Stream(SseScanner::new())
-        } else if is_of_type(&head.headers, b"application/json") {
+        } else if is_of_type(&head.headers, b"application/json") && is_plain(&head.headers) {
             Form::Json(JsonSkimmer::default())
         } else {
             Form::Opaque
@@ -121,9 +114,18 @@ impl Unsaid {
     }
 }
 
-/// Whether the content type is that of server-sent events.
-pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
-    is_of_type(headers, b"text/event-stream")
+/// Whether these are the headers of server-sent events that can be read as they pass: a
+/// compressed stream is none.
+#[must_use]
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    is_of_type(headers, b"text/event-stream") && is_plain(headers)
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_of_type(headers: &HeaderMap, expected: &[u8]) -> bool {

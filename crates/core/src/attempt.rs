@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::{FailureKind, Target, UsageCell};
@@ -29,7 +29,10 @@ pub struct Attempt {
 /// Whoever asks the inner service writes here: Retry each of its tries; Failover a target
 /// that nobody inside it wrote about. A log that stays empty means one attempt.
 #[derive(Default)]
-pub struct AttemptLog(Mutex<Attempts>);
+pub struct AttemptLog {
+    attempts: Mutex<Attempts>,
+    estimated_input_tokens: OnceLock<u64>,
+}
 
 /// The first attempt is nearly always the only one, so it needs no allocation.
 #[derive(Default)]
@@ -110,6 +113,19 @@ impl AttemptLog {
         self.with(|attempts| usize::from(attempts.first.is_some()) + attempts.rest.len())
     }
 
+    /// Writes down how many tokens of input the call was taken for before it was made; the
+    /// first estimate stays.
+    pub fn estimate(&self, input_tokens: u64) {
+        // Whoever came first has said it.
+        let _ = self.estimated_input_tokens.set(input_tokens);
+    }
+
+    /// The estimate, if anybody made one.
+    #[must_use]
+    pub fn estimated_input_tokens(&self) -> Option<u64> {
+        self.estimated_input_tokens.get().copied()
+    }
+
     /// Whether nobody wrote anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -117,7 +133,7 @@ impl AttemptLog {
     }
 
     fn with<R>(&self, look: impl FnOnce(&mut Attempts) -> R) -> R {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.attempts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

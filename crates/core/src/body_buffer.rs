@@ -47,7 +47,7 @@ impl BodyBuffer {
         }
         if length > self.joined.capacity() {
             let room = match left.map(usize::try_from) {
-                Some(Ok(left)) => (length + left).min(Self::AHEAD.max(length * 2)),
+                Some(Ok(left)) => length.saturating_add(left).min(Self::AHEAD.max(length * 2)),
                 _ => length * 2,
             };
             let room = room.min(self.limit);

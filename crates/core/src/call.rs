@@ -29,9 +29,8 @@ struct Inner {
     body: Option<Bytes>,
     places: Places,
     sizes: OnceLock<ContentSizes>,
-    attempts: AttemptLog,
-    /// The call whose body a foreign layer rewrote; it keeps the one log of attempts.
-    origin: Option<Call>,
+    /// Shared with those who outlive the body, and with whoever rewrites it.
+    attempts: Arc<AttemptLog>,
     _permit: Option<BytePermit>,
 }
 
@@ -53,6 +52,7 @@ impl Call {
         body: Option<Bytes>,
         permit: Option<BytePermit>,
     ) -> Self {
+        let origin = head.origin.as_ref();
         let mut attribution = head.attribution;
         attribution.user = attribution.user.or(facts.user);
         Self(Arc::new(Inner {
@@ -66,8 +66,7 @@ impl Call {
             body,
             places: facts.places,
             sizes: OnceLock::new(),
-            attempts: AttemptLog::default(),
-            origin: head.origin,
+            attempts: origin.map_or_else(Arc::default, |call| Arc::clone(&call.0.attempts)),
             _permit: permit,
         }))
     }
@@ -154,13 +153,12 @@ impl Call {
     }
 
     /// The tries of this call so far.
+    ///
+    /// The log may be kept when the call is let go: a call holds its body, and that memory is
+    /// needed by others long before a long answer ends.
     #[must_use]
-    pub fn attempts(&self) -> &AttemptLog {
-        let mut call = self;
-        while let Some(origin) = &call.0.origin {
-            call = origin;
-        }
-        &call.0.attempts
+    pub fn attempts(&self) -> &Arc<AttemptLog> {
+        &self.0.attempts
     }
 
     /// The body with another model name in place, all other bytes as they were.

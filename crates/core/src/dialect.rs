@@ -96,7 +96,8 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.wait() {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            let started = u64::from(wait.subsec_nanos() > 0);
+            let seconds = wait.as_secs().saturating_add(started);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

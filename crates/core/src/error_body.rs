@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::failure::{Failure, FailureKind};
 use crate::json_text::JsonText;
@@ -24,7 +25,7 @@ struct ErrorObject<'a> {
     #[serde(borrow, default)]
     message: Option<JsonText<'a>>,
     #[serde(borrow, default)]
-    details: Option<Details<'a>>,
+    details: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -97,10 +98,12 @@ impl Failure {
 }
 
 fn kind(status: StatusCode, error: &ErrorObject<'_>) -> FailureKind {
-    let code = error
+    // Read apart, so that details of another shape cost no more than themselves.
+    let details: Details<'_> = error
         .details
-        .as_ref()
-        .and_then(|details| details.error_code.as_deref());
+        .and_then(|details| serde_json::from_str(details.get()).ok())
+        .unwrap_or_default();
+    let code = details.error_code.as_deref();
     match status.as_u16() {
         300..=399 => FailureKind::Redirect,
         400 if is_spend_limit(error.message.as_deref().unwrap_or_default()) => {

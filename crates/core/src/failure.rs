@@ -206,7 +206,7 @@ impl FailureKind {
             || matches!(self, Self::Redirect)
     }
 
-    /// The kind of an `error.type` that came in band, or with a status that says less.
+    /// The kind of an `error.type` that came in band.
     #[must_use]
     pub(crate) fn of_error_type(error_type: &str) -> Option<Self> {
         Some(match error_type {

@@ -32,6 +32,7 @@
 //! | [`RequestId`] | requests | a host that wants to choose it | one is made |
 //! | [`Call`] | requests | [`Prepare`] | not read yet |
 //! | [`Target`] | requests | failover | the platform's only target |
+//! | [`Call`] | responses | the meter, for hosts | nobody meters |
 //! | [`UsageCell`] | responses | [`tap`] | nobody reads along |
 //! | [`Failure`] | responses | [`Peek`] | nobody looked, or it is good |
 //! | [`Refusal`] | responses | [`Refusal::respond`] | not an answer of ours |
@@ -46,6 +47,7 @@
 mod answer_reader;
 mod attempt;
 mod attribution;
+mod begun;
 mod body_buffer;
 mod byte_semaphore;
 mod call;
@@ -82,6 +84,7 @@ mod usage;
 mod usage_cell;
 mod usage_json;
 
+pub use answer_reader::is_event_stream;
 pub use attempt::{Attempt, AttemptLog};
 pub use attribution::Attribution;
 pub use byte_semaphore::{BytePermit, ByteSemaphore};

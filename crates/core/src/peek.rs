@@ -6,15 +6,13 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
-use http::{Response, StatusCode, response};
+use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
-use crate::answer_reader::is_event_stream;
-use crate::peeked_body::{Held, PeekedBody, Seal};
-use crate::tap::{TapBody, tap};
-use crate::{Call, End, Endpoint, Failure, FailureKind, RequestId, TransportError, UsageCell};
+use crate::begun::{Begun, Form};
+use crate::peeked_body::{Held, PeekedBody};
+use crate::{Call, End, Failure, FailureKind, TransportError, UsageCell};
 
 pin_project! {
     /// The commit gate: holds an answer back until it is known whether it is any good.
@@ -22,7 +20,7 @@ pin_project! {
     /// Below the gate a call may be tried again, above it nothing: the caller has something
     /// that cannot be taken back. The gate opens
     ///
-    /// - for a plain success at once, and for all that is no answer of
+    /// - for a success at once that is plain, compressed, or no answer of
     ///   [`Endpoint::Messages`](crate::Endpoint::Messages), where nothing is known of events;
     /// - for a stream of messages at its first content, or at its end: until then there are only
     ///   `message_start`, pings and empty block starts, and an `error` event may still come;
@@ -56,31 +54,6 @@ where
     /// What is wrong with it, if anything; also in the response's extensions.
     pub failure: Option<Failure>,
 }
-
-/// An answer at the gate.
-struct Begun<B> {
-    head: response::Parts,
-    body: TapBody<B>,
-    cell: UsageCell,
-    /// Whose stream of messages it is, if it is one.
-    seal: Option<RequestId>,
-    form: Form,
-}
-
-/// What is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// Nothing: it is good, or somebody has looked already.
-    Open,
-    /// The first content of a stream.
-    Stream,
-    /// What an error says.
-    Error,
-}
-
-/// The mark of an answer that has been through a gate.
-#[derive(Clone, Copy, Debug)]
-struct Gated;
 
 // === impl Peek ===
 
@@ -214,62 +187,6 @@ where
             .field("form", &self.form)
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Begun ===
-
-impl<B> Begun<B>
-where
-    B: Body<Data = Bytes>,
-{
-    fn new(response: Response<B>, call: &Call) -> Self {
-        let (mut head, body) = tap(response).into_parts();
-        let is_stream = call.endpoint() == Endpoint::Messages && is_event_stream(&head.headers);
-        let is_success = head.status.is_success();
-        let form = if head.extensions.insert(Gated).is_some() {
-            Form::Open
-        } else if !is_success {
-            Form::Error
-        } else if is_stream {
-            Form::Stream
-        } else {
-            Form::Open
-        };
-        let may_grow = is_stream && is_success;
-        if may_grow {
-            // An error event can follow only a body whose length is not announced.
-            head.headers.remove(CONTENT_LENGTH);
-        }
-        Self {
-            // `tap` has put it there.
-            cell: head.extensions.get().cloned().unwrap_or_default(),
-            seal: may_grow.then(|| call.id()),
-            head,
-            body,
-            form,
-        }
-    }
-
-    /// Writes a failure down where others look for it.
-    fn noted(&mut self, failure: Option<Failure>) -> Option<Failure> {
-        let failure = failure?;
-        self.cell.write(|metered| {
-            metered.failure = Some(failure.kind);
-            if metered.error_type.is_none() {
-                metered.error_type.clone_from(&failure.error_type);
-            }
-        });
-        self.head.extensions.insert(failure.clone());
-        Some(failure)
-    }
-
-    fn open(self, held: Held<B::Error>, failure: Option<Failure>) -> Peeked<B> {
-        let seal = self.seal.map(|id| Seal::new(self.cell, id));
-        Peeked {
-            response: Response::from_parts(self.head, PeekedBody::new(self.body, held, seal)),
-            failure,
-        }
     }
 }
 

@@ -218,14 +218,7 @@ impl Head {
     fn read(head: &request::Parts, endpoint: Endpoint) -> Self {
         let origin = head.extensions.get::<Call>().cloned();
         Self {
-            id: match &origin {
-                Some(call) => call.id(),
-                None => head
-                    .extensions
-                    .get()
-                    .copied()
-                    .unwrap_or_else(RequestId::generate),
-            },
+            id: RequestId::of(&head.extensions).unwrap_or_else(RequestId::generate),
             endpoint,
             dialect: Dialect::of(&head.headers),
             attribution: match &origin {

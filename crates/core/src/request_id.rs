@@ -2,7 +2,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use http::HeaderValue;
+use http::{Extensions, HeaderValue};
+
+use crate::Call;
 
 /// Our id of one call: `req_` and 24 characters. An extension of requests.
 ///
@@ -42,6 +44,13 @@ impl RequestId {
             bits >>= 5;
         }
         Self(id)
+    }
+
+    /// The id of the request these extensions belong to: its call's, else the host's.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        let call = extensions.get::<Call>().map(Call::id);
+        call.or_else(|| extensions.get().copied())
     }
 
     /// The id as text.

@@ -101,7 +101,10 @@ async fn a_body_that_somebody_rewrote_is_read_again_and_keeps_its_log() {
     let second = Prepare::new(rewritten, &intake).await.unwrap();
     assert_eq!(second.call.model(), Some("claude-haiku-5-5"));
     assert_eq!(second.call.id(), first.call.id());
-    assert!(std::ptr::eq(first.call.attempts(), second.call.attempts()));
+    assert!(std::sync::Arc::ptr_eq(
+        first.call.attempts(),
+        second.call.attempts()
+    ));
 }
 
 #[tokio::test]

@@ -24,21 +24,6 @@ impl<S, R> Failover<S, R> {
     pub(crate) const fn new(inner: S, shared: Arc<Shared<R>>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service below.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service below, to change.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service below, alone.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
 
 impl<S, R> Clone for Failover<S, R>

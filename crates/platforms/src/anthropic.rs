@@ -102,11 +102,7 @@ fn renamed(
         return Ok(None);
     };
     // The place of the name is known in the buffer that was read, and in no other.
-    let is_as_read = match (call.body(), body.as_bytes()) {
-        (Some(read), Some(now)) => read.len() == now.len() && read.as_ptr() == now.as_ptr(),
-        _ => false,
-    };
-    if !is_as_read {
+    if call.body().is_none() || !call.is_of(body) {
         return Err(TransportError::not_sent(
             "the body was rewritten after its model was read",
         ));

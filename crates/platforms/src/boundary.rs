@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_claude_core::{
-    Call, Dialect, Refusal, RefusalKind, RequestId, ResponseBody, TransportError,
+    Call, Dialect, Failure, Refusal, RefusalKind, RequestId, ResponseBody, TransportError,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -19,7 +19,8 @@ use crate::strip_account_headers;
 /// What upstream says of the account is taken off every answer
 /// ([`strip_account_headers`]). Where upstream gave no answer there is one of ours: 502, or 504
 /// where time ran out, so the stack is infallible from here on, as hosts want it. What an
-/// error says of itself stays inside, but for the text of a [`TransportError`].
+/// error says of itself stays inside, but for the text of a [`TransportError`]; what went wrong
+/// travels as a [`Failure`] in the extensions.
 ///
 /// It belongs outside of retry and failover, which read those headers and ask somebody else
 /// after an error; and inside of the budget, which writes headers of the same names for its
@@ -33,7 +34,14 @@ pub struct BoundaryLayer(());
 pub struct Boundary<S> {
     inner: S,
     /// Why the inner service is not ready: the answer to the next call.
-    unready: Option<Refusal>,
+    unready: Option<Ended>,
+}
+
+/// A call that ended without an answer: ours instead, and what went wrong.
+#[derive(Debug)]
+struct Ended {
+    refusal: Refusal,
+    failure: Failure,
 }
 
 pin_project! {
@@ -52,7 +60,7 @@ pin_project! {
     #[project = Projected]
     enum State<F> {
         Call { #[pin] future: F },
-        Refused { refusal: Option<Refusal> },
+        Refused { ended: Option<Ended> },
     }
 }
 
@@ -100,7 +108,7 @@ where
         if self.unready.is_none()
             && let Err(error) = ready!(self.inner.poll_ready(cx))
         {
-            self.unready = Some(answer_for(&error));
+            self.unready = Some(Ended::new(&error));
         }
         Poll::Ready(Ok(()))
     }
@@ -109,11 +117,9 @@ where
         let call = Call::of(&request);
         BoundaryFuture {
             dialect: call.map_or_else(|| Dialect::of(request.headers()), Call::dialect),
-            id: call.map_or_else(RequestId::generate, Call::id),
+            id: RequestId::of(request.extensions()).unwrap_or_else(RequestId::generate),
             state: match self.unready.take() {
-                Some(refusal) => State::Refused {
-                    refusal: Some(refusal),
-                },
+                Some(ended) => State::Refused { ended: Some(ended) },
                 None => State::Call {
                     future: self.inner.call(request),
                 },
@@ -133,31 +139,42 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let refusal = match this.state.project() {
+        let Ended { refusal, failure } = match this.state.project() {
             Projected::Call { future } => match future.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(mut response)) => {
                     strip_account_headers(response.headers_mut());
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
-                Poll::Ready(Err(error)) => answer_for(&error),
+                Poll::Ready(Err(error)) => Ended::new(&error),
             },
-            Projected::Refused { refusal } => match refusal.take() {
-                Some(refusal) => refusal,
+            Projected::Refused { ended } => match ended.take() {
+                Some(ended) => ended,
                 None => panic!("BoundaryFuture polled after it was ready"),
             },
         };
-        Poll::Ready(Ok(refusal.respond(*this.dialect, *this.id)))
+        let mut answer = refusal.respond(*this.dialect, *this.id);
+        // Budget and meter outside have to know whether it may be billed.
+        answer.extensions_mut().insert(failure);
+        Poll::Ready(Ok(answer))
     }
 }
 
-fn answer_for<E: fmt::Display + 'static>(error: &E) -> Refusal {
-    match TransportError::find(error) {
-        Some(found) if found.is_timeout() => {
-            Refusal::new(RefusalKind::GatewayTimeout, found.to_string())
+// === impl Ended ===
+
+impl Ended {
+    fn new<E: fmt::Display + 'static>(error: &E) -> Self {
+        let (kind, message) = match TransportError::find(error) {
+            Some(found) if found.is_timeout() => (RefusalKind::GatewayTimeout, found.to_string()),
+            Some(found) => (RefusalKind::BadGateway, found.to_string()),
+            None => (
+                RefusalKind::BadGateway,
+                "upstream gave no answer".to_owned(),
+            ),
+        };
+        Self {
+            refusal: Refusal::new(kind, message).cause(error.to_string()),
+            failure: Failure::from_error(error),
         }
-        Some(found) => Refusal::new(RefusalKind::BadGateway, found.to_string()),
-        None => Refusal::new(RefusalKind::BadGateway, "upstream gave no answer"),
     }
-    .cause(error.to_string())
 }

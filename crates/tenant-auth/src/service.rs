@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tower_claude_core::{Call, Dialect, Refusal, RequestId, ResponseBody, Tenant};
+use tower_claude_core::{Dialect, Refusal, RequestId, ResponseBody, Tenant};
 use tower_service::Service;
 
 use crate::{Authenticate, ResponseFuture, StaticKeys, headers};
@@ -83,9 +83,7 @@ where
 
 /// The id of the call; a new one travels on, so that inner layers use the same.
 pub(crate) fn identify<B>(request: &mut Request<B>) -> RequestId {
-    let known = Call::of(request).map(Call::id);
-    let given = request.extensions().get().copied();
-    known.or(given).unwrap_or_else(|| {
+    RequestId::of(request.extensions()).unwrap_or_else(|| {
         let id = RequestId::generate();
         request.extensions_mut().insert(id);
         id

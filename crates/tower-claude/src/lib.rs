@@ -1,7 +1,8 @@
 //! Tower layers that turn any hyper, axum or tonic service talking to Claude into a
 //! multi-tenant platform.
 //!
-//! This crate holds no code: it re-exports the others, each behind a feature of its name.
+//! This crate holds no code: it re-exports the others. [`core`] and [`pricing`] are always
+//! there, each of the rest behind a feature of its name.
 //!
 //! | layer | question it answers | feature |
 //! |---|---|---|
@@ -11,13 +12,15 @@
 //! | [`FailoverLayer`] | where else can it run? | `failover` |
 //! | [`RetryLayer`] | is it worth trying the same place again? | `retry` |
 //!
-//! The order above is the recommended one, outermost first. Innermost stands a service that
-//! speaks to Claude: one of [`platforms`], or your own.
+//! The order above is the recommended one, outermost first; [`AuthorizeLayer`], which asks
+//! whether a tenant may use an endpoint and a model, goes between the meter and the budget.
+//! Innermost stands a service that speaks to Claude: one of [`platforms`], or your own.
 //!
 //! # Features
 //!
 //! The five layers are on by default. `platforms` adds Claude's API as a service, `tls` lets it
-//! speak HTTPS, and `metrics` lets the meter write to the `metrics` facade.
+//! speak HTTPS, `metrics` lets the meter write to the `metrics` facade, and `keygen` makes keys
+//! for tenants.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -7,8 +7,9 @@ use super::{Authorize, Check, Residencies};
 
 /// Lets tenants do what they may: the layer of [`Authorize`].
 ///
-/// It goes directly inside [`TenantAuthLayer`](crate::TenantAuthLayer), or inside whatever
-/// else puts a [`Tenant`](tower_claude_core::Tenant) into the extensions.
+/// It goes inside [`TenantAuthLayer`](crate::TenantAuthLayer), or inside whatever else puts a
+/// [`Tenant`](tower_claude_core::Tenant) into the extensions; and inside the meter, so that
+/// what it refuses is recorded.
 ///
 /// ```
 /// use tower_claude_core::Intake;

@@ -55,7 +55,7 @@ where
         }
         let request = request.map(CallBody::new);
         // A layer outside has read it: there is nothing to wait for.
-        if let Some(call) = Call::of(&request).filter(|call| call.is_of(request.body())) {
+        if let Some(call) = Call::current(&request) {
             return match self.check.permit(&request, call) {
                 Ok(()) => ResponseFuture::call(self.inner.call(request)),
                 Err(refusal) => ResponseFuture::refused(refusal, call.dialect(), call.id()),
