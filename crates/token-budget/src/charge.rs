@@ -1,8 +1,22 @@
 //! What a call is charged, whatever has ended it.
 
-use tower_claude_core::{Attempt, Call, End, Endpoint, FailureKind, Metered, UsageCell};
+use std::sync::Arc;
+
+use tower_claude_core::{
+    Attempt, AttemptLog, Call, End, Endpoint, FailureKind, Metered, UsageCell,
+};
 
 use crate::Amounts;
+
+/// What of a call decides on its charge.
+///
+/// Not the call itself: it would keep the request in memory until the answer ends.
+#[derive(Debug)]
+pub(crate) struct Chargeable {
+    endpoint: Endpoint,
+    is_stream: bool,
+    attempts: Arc<AttemptLog>,
+}
 
 /// How a call ended, as far as this layer sees it.
 #[derive(Clone, Copy, Debug)]
@@ -21,14 +35,36 @@ pub(crate) enum Outcome<'a> {
     Answered(&'a UsageCell),
 }
 
+// === impl Chargeable ===
+
+impl Chargeable {
+    pub(crate) fn of(call: &Call) -> Self {
+        Self {
+            endpoint: call.endpoint(),
+            is_stream: call.is_stream(),
+            attempts: Arc::clone(call.attempts()),
+        }
+    }
+
+    /// Whether it is billed by tokens.
+    pub(crate) fn is_messages(&self) -> bool {
+        self.endpoint == Endpoint::Messages
+    }
+
+    /// Whether nobody inside has written down what was asked.
+    pub(crate) fn is_unlogged(&self) -> bool {
+        self.attempts.is_empty()
+    }
+}
+
 // === impl Outcome ===
 
 impl Outcome<'_> {
     /// What the call took, `held` being what was set aside for it.
-    pub(crate) fn charge(self, call: &Call, held: &Amounts) -> Amounts {
-        let attempts = call.attempts();
+    pub(crate) fn charge(self, call: &Chargeable, held: &Amounts) -> Amounts {
+        let attempts = &call.attempts;
         let mut charged = Amounts::default();
-        if matches!(self, Self::NotAsked) || call.endpoint() != Endpoint::Messages {
+        if matches!(self, Self::NotAsked) || !call.is_messages() {
             return Amounts::new(self.counts(call, held), 0, 0);
         }
         // An answer that got here is the last attempt's, and is counted below.
@@ -59,11 +95,11 @@ impl Outcome<'_> {
     }
 
     /// Whether it counts as a request: not if upstream cannot have seen it.
-    fn counts(self, call: &Call, held: &Amounts) -> u64 {
-        let attempts = call.attempts();
+    fn counts(self, call: &Chargeable, held: &Amounts) -> u64 {
         let has_arrived = || {
             let mut any = false;
-            attempts.for_each(|attempt| any |= attempt.failure != Some(FailureKind::NotSent));
+            call.attempts
+                .for_each(|attempt| any |= attempt.failure != Some(FailureKind::NotSent));
             any
         };
         let counts = match self {
@@ -105,7 +141,7 @@ const fn is_billed_unanswered(kind: FailureKind) -> bool {
 }
 
 /// What the answer took that the caller gets.
-fn answered(metered: &Metered, call: &Call, held: &Amounts) -> Amounts {
+fn answered(metered: &Metered, call: &Chargeable, held: &Amounts) -> Amounts {
     if is_unbilled(metered) {
         return Amounts::default();
     }
@@ -113,7 +149,7 @@ fn answered(metered: &Metered, call: &Call, held: &Amounts) -> Amounts {
         return Amounts::new(0, input_of(metered).unwrap_or(0), output_of(metered));
     }
     let says_nothing = !metered.usage.is_known() && metered.deltas == 0;
-    if says_nothing && (metered.end == Some(End::Complete) || !call.is_stream()) {
+    if says_nothing && (metered.end == Some(End::Complete) || !call.is_stream) {
         // It was made in full, and nobody knows what it took.
         return Amounts::new(0, held.input_tokens, held.output_tokens);
     }

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tower_claude_core::{
-    Call, CallBody, Endpoint, Prepare, Prepared, Refusal, ResponseBody, UsageCell, tap,
-};
+use tower_claude_core::{Call, CallBody, Prepare, Prepared};
 use tower_service::Service;
 
-use crate::charge::Outcome;
+use crate::granted::{Answer, Granted, answered, decide, refused, untouched};
 use crate::permit::Permit;
-use crate::rate_headers::{self, Headline, Resets};
 use crate::service::Shared;
-use crate::{BudgetBody, BudgetStore, Estimate, Reserved, StoreError, WhenStoreIsDown, refuse};
+use crate::{BudgetStore, Estimate};
 
 pin_project! {
     /// The answer of a [`TokenBudget`](crate::TokenBudget).
@@ -67,15 +64,6 @@ struct Asking<S> {
     service: S,
 }
 
-/// A call that may be spent.
-struct Granted {
-    permit: Permit,
-    /// `None` where the store did not say.
-    headline: Option<Headline>,
-}
-
-type Answer<B> = Response<ResponseBody<BudgetBody<B>>>;
-
 // === impl ResponseFuture ===
 
 impl<S, St, E> ResponseFuture<S, St, E>
@@ -84,8 +72,7 @@ where
     St: BudgetStore,
 {
     pub(crate) fn new(request: Request<CallBody>, service: S, shared: Arc<Shared<St, E>>) -> Self {
-        let known = Call::of(&request).filter(|call| call.is_of(request.body()));
-        let state = match known.cloned() {
+        let state = match Call::current(&request).cloned() {
             Some(call) => State::Known {
                 asking: Some(Asking { request, service }),
                 call,
@@ -149,7 +136,7 @@ where
                     let (Some(asking), Some(permit)) = (on_its_way.take(), permitted.take()) else {
                         panic!("{OVER}");
                     };
-                    match decide(answer, permit, this.shared) {
+                    match decide(answer, permit, &asking.request, this.shared) {
                         Ok(granted) => {
                             let Asking {
                                 request,
@@ -233,84 +220,4 @@ where
             State::Ready => "ResponseFuture::Ready",
         })
     }
-}
-
-/// What the store's answer means for the call.
-fn decide<B, St, E>(
-    answer: Result<Reserved, StoreError>,
-    mut permit: Permit,
-    shared: &Shared<St, E>,
-) -> Result<Granted, Box<Answer<B>>> {
-    let (refusal, headline) = match answer {
-        Ok(Reserved::Granted { standings }) => {
-            permit.ask();
-            let headline = Some(Headline::new(&permit.plan, &standings));
-            return Ok(Granted { permit, headline });
-        }
-        Ok(Reserved::Denied {
-            limit,
-            retry_after,
-            resets_in,
-            standings,
-        }) => {
-            permit.forget();
-            let refusal = refuse::exhausted(&permit.owner, &limit, retry_after, resets_in);
-            (refusal, Some(Headline::new(&permit.plan, &standings)))
-        }
-        Ok(Reserved::Never { limit, requested }) => {
-            permit.forget();
-            (refuse::never(&limit, requested), None)
-        }
-        Err(_) if shared.when_store_is_down == WhenStoreIsDown::Allow => {
-            permit.ask();
-            return Ok(Granted {
-                permit,
-                headline: None,
-            });
-        }
-        // It may have been set aside all the same: the permit releases it.
-        Err(error) => (refuse::unavailable(error), None),
-    };
-    let mut response = refused(refusal, &permit.call);
-    if let Some(headline) = headline {
-        headline.write(&permit.plan, &shared.resets, response.headers_mut());
-    }
-    Err(Box::new(response))
-}
-
-fn refused<B>(refusal: Refusal, call: &Call) -> Answer<B> {
-    refusal.respond(call.dialect(), call.id())
-}
-
-fn answered<B>(mut response: Response<B>, granted: Granted, resets: &Resets) -> Answer<B>
-where
-    B: Body<Data = Bytes>,
-{
-    let Granted {
-        mut permit,
-        headline,
-    } = granted;
-    let status = response.status();
-    let tells = status.is_success() || status == StatusCode::TOO_MANY_REQUESTS;
-    match headline {
-        Some(headline) if tells => {
-            headline.write(&permit.plan, resets, response.headers_mut());
-        }
-        _ => rate_headers::strip(response.headers_mut()),
-    }
-    if response.extensions().get::<Refusal>().is_some() {
-        permit.end(Outcome::Refused);
-    } else if !status.is_success() || permit.call.endpoint() != Endpoint::Messages {
-        permit.end(Outcome::Unbilled);
-    } else {
-        let response = tap(response);
-        let cell = UsageCell::of(&response).cloned().unwrap_or_default();
-        permit.read(cell);
-        return response.map(|body| ResponseBody::inner(BudgetBody::metered(body, permit)));
-    }
-    untouched(response)
-}
-
-fn untouched<B>(response: Response<B>) -> Answer<B> {
-    response.map(|body| ResponseBody::inner(BudgetBody::untouched(body)))
 }

@@ -79,7 +79,8 @@
 //! | an error of upstream, in band before content too | 1 | 0 |
 //! | an error of the inner service after sending, or nobody waited for the answer | 1 | the input estimate |
 //! | an error of the inner service before sending | 0 | 0 |
-//! | a refusal by a layer of ours | 0, or 1 if upstream was asked | 0 |
+//! | an answer of ours (502, 504) with such an error's `Failure` | as the error | as the error |
+//! | any other refusal by a layer of ours | 0, or 1 if upstream was asked | 0 |
 //!
 //! What failed attempts of the call were billed, as far as its log of attempts knows, comes on
 //! top. What is taken beyond what was set aside is a debt: it always counts, and keeps later
@@ -110,8 +111,10 @@
 //! Reads [`Tenant`](tower_claude_core::Tenant) of requests: whose budget, and which plan.
 //! Without one, all such calls share the budget of [`Owner::Anonymous`] under the default
 //! plan. Reads and adds [`Call`](tower_claude_core::Call) of requests, with its log of
-//! attempts; a log that stays empty means one attempt. Reads
-//! [`Refusal`](tower_claude_core::Refusal) of responses, and adds it to its own. Adds
+//! attempts, into which it writes the input estimate; a log that stays empty means one
+//! attempt. Reads [`Refusal`](tower_claude_core::Refusal) of responses, and adds it to its
+//! own. Reads [`Failure`](tower_claude_core::Failure) next to a refusal where the log is
+//! empty; without one, upstream was not asked. Adds
 //! [`UsageCell`](tower_claude_core::UsageCell) to answers to messages; one that is there is
 //! read along.
 //!
@@ -140,6 +143,7 @@ mod default_estimate;
 mod error;
 mod estimate;
 mod future;
+mod granted;
 mod layer;
 mod learned;
 mod limit;

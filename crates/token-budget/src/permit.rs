@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tower_claude_core::{Call, Failure, UsageCell};
 
-use crate::charge::Outcome;
+use crate::charge::{Chargeable, Outcome};
 use crate::learned::{Learned, LearnedKey};
 use crate::{Amounts, BudgetStore, Owner, Plan, Reservation, ReservationId, Settlement};
 
 /// What is set aside for one call, settled exactly once: at the latest when it is dropped.
 pub(crate) struct Permit {
     books: Arc<dyn Keep + Send + Sync>,
-    pub(crate) call: Call,
+    pub(crate) call: Chargeable,
     id: ReservationId,
     pub(crate) owner: Owner,
     pub(crate) plan: Arc<Plan>,
@@ -51,7 +51,7 @@ pub(crate) trait Keep {
 impl Permit {
     pub(crate) fn new<St>(
         books: &Arc<Books<St>>,
-        call: Call,
+        call: &Call,
         owner: Owner,
         plan: Arc<Plan>,
         held: Amounts,
@@ -62,7 +62,7 @@ impl Permit {
     {
         Self {
             books: Arc::<Books<St>>::clone(books),
-            call,
+            call: Chargeable::of(call),
             id: ReservationId::generate(),
             owner,
             plan,

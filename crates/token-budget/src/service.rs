@@ -118,12 +118,13 @@ where
         let amounts = match call.endpoint() {
             Endpoint::Messages => {
                 let input = self.estimate.estimate(call).input_tokens.max(1);
+                call.attempts().estimate(input);
                 let wanted = learned.output(key, plan.output_policy());
                 Amounts::new(1, input, output(&plan, call, input, wanted))
             }
             _ => Amounts::new(1, 0, 0),
         };
-        let permit = Permit::new(&self.books, call.clone(), owner, plan, amounts, key);
+        let permit = Permit::new(&self.books, call, owner, plan, amounts, key);
         Ok(Some(permit))
     }
 }

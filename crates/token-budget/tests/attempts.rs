@@ -11,8 +11,8 @@ use support::{ESTIMATE, messages, wide};
 use tokio_test::{assert_ready, task};
 use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::{
-    Attempt, Call, CallBody, Dialect, FailureKind, Refusal, RefusalKind, RequestId, ResponseBody,
-    UsageCell, tap,
+    Attempt, Call, CallBody, Dialect, Failure, FailureKind, Refusal, RefusalKind, RequestId,
+    ResponseBody, UsageCell, tap,
 };
 use tower_claude_testkit::{Answer, ScriptedBody};
 use tower_claude_token_budget::{MemoryStore, Owner, Plans, TokenBudgetLayer};
@@ -52,6 +52,13 @@ fn refused(id: RequestId) -> Inner {
     refusal.respond(Dialect::Anthropic, id)
 }
 
+/// The answer of ours to a call that failed inside, as the layer there leaves it.
+fn failed(kind: FailureKind, id: RequestId) -> Inner {
+    let mut response = refused(id);
+    response.extensions_mut().insert(Failure::new(kind));
+    response
+}
+
 fn good(_: RequestId) -> Inner {
     let answer = Answer::message("m")
         .input_tokens(50)
@@ -68,6 +75,46 @@ async fn a_refusal_by_a_layer_inside_costs_nothing_where_upstream_was_not_asked(
     let not_sent = |call: &Call| attempt(call, None, Some(FailureKind::NotSent));
     let (books, _) = inside(not_sent, refused).await;
     assert_eq!(books, [(0, 0); 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_ours_to_a_failure_costs_what_the_failure_does() {
+    let (books, _) = inside(|_| {}, |id| failed(FailureKind::NotSent, id)).await;
+    assert_eq!(books, [(0, 0); 4]);
+    let (books, _) = inside(|_| {}, |id| failed(FailureKind::NoReply, id)).await;
+    assert_eq!(books[..3], [(1, 0), (ESTIMATE, 0), (0, 0)]);
+    let (books, _) = inside(|_| {}, |id| failed(FailureKind::Timeout, id)).await;
+    assert_eq!(books[..3], [(1, 0), (ESTIMATE, 0), (0, 0)]);
+    // The log knows each attempt, and the failure is of the last one only.
+    let asked = |call: &Call| {
+        attempt(call, None, Some(FailureKind::NoReply));
+        attempt(call, None, Some(FailureKind::NotSent));
+    };
+    let (books, _) = inside(asked, |id| failed(FailureKind::NotSent, id)).await;
+    assert_eq!(books[..3], [(1, 0), (ESTIMATE, 0), (0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_no_upstream_caused_costs_nothing_whatever_failure_it_carries() {
+    let full = |id: RequestId| {
+        let refusal = Refusal::new(RefusalKind::Overloaded, "too much to do");
+        let mut response: Inner = refusal.respond(Dialect::Anthropic, id);
+        let failure = Failure::new(FailureKind::NoReply);
+        response.extensions_mut().insert(failure);
+        response
+    };
+    let (books, _) = inside(|_| {}, full).await;
+    assert_eq!(books, [(0, 0); 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_estimate_is_written_into_the_log_of_the_call() {
+    let estimated = |call: &Call| {
+        let log = call.attempts();
+        assert_eq!(log.estimated_input_tokens(), Some(ESTIMATE));
+        assert!(log.is_empty());
+    };
+    inside(estimated, good).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,10 +2,13 @@
 
 mod support;
 
+use http::Request;
 use http_body_util::BodyExt as _;
 use support::{ESTIMATE, Stack, messages, text};
-use tower_claude_core::UsageCell;
+use tower::{Layer as _, ServiceExt as _};
+use tower_claude_core::{ByteSemaphore, CallBody, Intake, UsageCell};
 use tower_claude_testkit::{Answer, FakeClaude, Message, Split};
+use tower_claude_token_budget::{MemoryStore, Plans, TokenBudgetLayer};
 
 /// Ten deltas of eight characters.
 fn message() -> Message {
@@ -121,4 +124,27 @@ async fn an_answer_that_is_read_along_already_is_not_read_twice() {
     let response = tower::ServiceExt::oneshot(service, messages(1_000, true)).await;
     response.unwrap().into_body().collect().await.unwrap();
     assert_eq!(stack.spent().await, (1, 100, 21));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_runs_without_keeping_the_request_in_memory() {
+    let semaphore = ByteSemaphore::new(1_000_000);
+    let plans = Plans::for_all(support::wide()).unwrap();
+    let layer = TokenBudgetLayer::new(MemoryStore::new(), plans)
+        .intake(Intake::new().semaphore(semaphore.clone()));
+    let inner = {
+        let semaphore = semaphore.clone();
+        tower::service_fn(move |request: Request<CallBody>| {
+            assert!(semaphore.available() < semaphore.capacity(), "it is held");
+            drop(request);
+            std::future::ready(message().into_stream().response())
+        })
+    };
+    let body = CallBody::new(messages(1_000, true).into_body());
+    let request = Request::post("/v1/messages").body(body).unwrap();
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    let mut body = response.into_body();
+    body.frame().await.unwrap().unwrap();
+    assert_eq!(semaphore.available(), semaphore.capacity());
+    drop(body);
 }

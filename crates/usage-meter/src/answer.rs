@@ -1,7 +1,12 @@
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, response};
-use tower_claude_core::{End, Endpoint, RequestId, UsageCell};
+use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName, response};
+use tokio::time::Instant;
+use tower_claude_core::{
+    AttemptLog, Call, End, Endpoint, Failure, FailureKind, RequestId, UsageCell, is_event_stream,
+};
+
+use crate::attempts::Attempts;
 use crate::bill::{Biller, is_success};
 use crate::shared::Settings;
 use crate::{UpstreamId, UsageRecord, attempts, metered};
@@ -13,8 +18,10 @@ pub(crate) struct Answer {
     /// Whether it is a stream of messages.
     is_stream: bool,
     awaits_first_token: bool,
-    /// Which attempt it is of.
-    attempt: usize,
+    /// How it failed, if whoever looked into it says so.
+    failure: Option<FailureKind>,
+    /// Read at the end: what is inside of the body may still write.
+    attempts: Arc<AttemptLog>,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -22,14 +29,15 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 // === impl Answer ===
 
 impl Answer {
-    pub(crate) fn new(head: &response::Parts, endpoint: Endpoint, attempt: usize) -> Self {
-        let is_messages = endpoint == Endpoint::Messages;
+    pub(crate) fn new(head: &response::Parts, call: &Call) -> Self {
+        let is_messages = call.endpoint() == Endpoint::Messages;
         Self {
             // `tap` has put it there.
             cell: head.extensions.get().cloned().unwrap_or_default(),
             is_stream: is_messages && is_event_stream(&head.headers),
             awaits_first_token: is_messages && head.status.is_success(),
-            attempt,
+            failure: head.extensions.get().map(|failure: &Failure| failure.kind),
+            attempts: Arc::clone(call.attempts()),
         }
     }
 
@@ -41,8 +49,15 @@ impl Answer {
         begins
     }
 
-    /// Writes down how it ended; `looked` is how it looked from outside.
-    pub(crate) fn write(self, record: &mut UsageRecord, looked: End, settings: &Settings) {
+    /// Writes down how it ended; `looked` is how it looked from outside, `started` is when the
+    /// call began.
+    pub(crate) fn write(
+        self,
+        record: &mut UsageRecord,
+        looked: End,
+        started: Instant,
+        settings: &Settings,
+    ) {
         let end = if is_success(record.status) {
             match self.cell.read(|metered| metered.end) {
                 // Only streams of messages have an end of their own that can be missing.
@@ -58,15 +73,19 @@ impl Answer {
         record.outcome = end.into();
         let prices = settings.prices.load();
         let mut biller = Biller::new(&prices, record);
+        let mut log = Attempts::read(&self.attempts, started, &mut biller, true);
+        let failure = self.failure.map(Failure::new);
+        log.stand_in(record.target.clone(), failure.as_ref());
+        let attempt = log.write(record, &biller, true);
         let (cost, failure) = self.cell.read(|metered| {
             metered::write(record, metered, &settings.names);
             let cost = biller.answer(record.status, metered, record.target.as_ref());
             (cost, metered.failure)
         });
-        attempts::settle(record, self.attempt, end, failure);
+        attempts::settle(record, attempt, end, failure);
         let earlier = record.billed();
         record.bill(earlier.and_then(|earlier| Ok(earlier.saturating_add(cost?))));
-        record.price_version = biller.version().or(record.price_version);
+        record.price_version = biller.version();
     }
 }
 
@@ -74,11 +93,4 @@ impl Answer {
 pub(crate) fn upstream_id(headers: &HeaderMap, ours: RequestId) -> Option<UpstreamId> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     (id != ours.as_str() && (1..=128).contains(&id.len())).then(|| id.into())
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| {
-        let word = kind.as_bytes().get(..17);
-        word.is_some_and(|word| word.eq_ignore_ascii_case(b"text/event-stream"))
-    })
 }

@@ -16,6 +16,7 @@ pub(crate) struct Attempts {
     is_unknown: bool,
     /// Which one the answer is of.
     of_answer: usize,
+    estimated_input_tokens: Option<u64>,
 }
 
 // === impl Attempts ===
@@ -42,6 +43,7 @@ impl Attempts {
             billed: Ok(Cost::ZERO),
             is_unknown: false,
             of_answer,
+            estimated_input_tokens: log.estimated_input_tokens(),
         };
         let started = started.into_std();
         log.for_each(|attempt| {
@@ -105,6 +107,7 @@ impl Attempts {
             record.target = Some(target);
         }
         record.attempt_log = self.records;
+        record.estimated_input_tokens = self.estimated_input_tokens;
         self.of_answer
     }
 

@@ -52,12 +52,8 @@ impl Guard {
     pub(crate) fn new<B>(ledger: Arc<dyn Ledger>, request: &Request<B>) -> Self {
         let extensions = request.extensions();
         let call = Call::of(request).cloned();
-        let id = match (&call, extensions.get::<RequestId>()) {
-            (Some(call), _) => call.id(),
-            (None, Some(id)) => *id,
-            // Stands only if the caller leaves before there is a call, with an id of its own.
-            (None, None) => RequestId::generate(),
-        };
+        // A new one stands only if the caller leaves before there is a call with its own.
+        let id = RequestId::of(extensions).unwrap_or_else(RequestId::generate);
         let feature = Arc::clone(&ledger.settings().unknown_feature);
         let mut record = UsageRecord::begin(Timestamp::now(), id, feature);
         record.tenant = extensions.get::<Tenant>().map(|t| t.id().clone());
@@ -125,22 +121,20 @@ impl Guard {
                 record.error_type = Some(ledger.settings().names.get(word));
                 record.outcome = outcome_of_refusal(refusal.kind());
             }
-            let has_answer = refusal.is_none();
-            let mut attempt = 0;
+            if refusal.is_none() {
+                record.upstream_request_id = upstream_id(&head.headers, call.id());
+                return Stage::Answered(Answer::new(head, call));
+            }
             if was_asked {
                 let prices = ledger.settings().prices.load();
                 let mut biller = Biller::new(&prices, record);
-                let mut log = Attempts::read(call.attempts(), started, &mut biller, has_answer);
+                let mut log = Attempts::read(call.attempts(), started, &mut biller, false);
                 if record.outcome != Outcome::Refused {
                     log.stand_in(record.target.clone(), head.extensions.get::<Failure>());
                 }
-                attempt = log.write(record, &biller, has_answer);
+                log.write(record, &biller, false);
             }
-            if !has_answer {
-                return Stage::Said;
-            }
-            record.upstream_request_id = upstream_id(&head.headers, call.id());
-            Stage::Answered(Answer::new(head, call.endpoint(), attempt))
+            Stage::Said
         });
         self.stage = stage.unwrap_or(Stage::Said);
         self.let_go(head);
@@ -180,7 +174,7 @@ impl Guard {
             Stage::Said => {}
             Stage::Answered(answer) => {
                 if let Some(record) = self.record.as_mut().and_then(Arc::get_mut) {
-                    answer.write(record, looked, self.ledger.settings());
+                    answer.write(record, looked, self.started, self.ledger.settings());
                 }
             }
         }

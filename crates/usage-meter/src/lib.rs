@@ -111,9 +111,9 @@
 //! | `Tenant` | requests | read | a record without a tenant |
 //! | `RequestId` | requests | read | one is made |
 //! | `Target` | requests | read | no target, unless the attempts name one |
-//! | `Call` | requests | read, or added by reading the body | the body is read |
+//! | `Call` | requests | read, with its attempts and estimate, or added by reading the body | the body is read |
 //! | `Refusal` | responses | read | an answer of upstream's |
-//! | `Failure` | responses | read | it is told by status and stream |
+//! | `Failure` | responses | read; behind a refusal of 502 or 504, what upstream may bill | it is told by status and stream; behind a refusal, it may be billed |
 //! | `UsageCell` | responses | read, or added by reading along | the body is read along |
 //! | `Call` | responses | added | |
 //!

@@ -6,18 +6,21 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use support::{Records, ask, cost, message, post, take};
 use tokio::time::Instant;
 use tower::{ServiceExt as _, service_fn};
 use tower_claude_core::{
-    Attempt, Call, CallBody, FailureKind, Platform, Target, TransportError, UsageCell, tap,
+    Attempt, AttemptLog, Call, CallBody, FailureKind, Platform, Refusal, RefusalKind, ResponseBody,
+    Target, TransportError, UsageCell, tap,
 };
-use tower_claude_testkit::{Answer, ScriptedBody};
+use tower_claude_testkit::{Answer, FakeClaude, ScriptedBody};
+use tower_claude_usage_meter::Outcome;
 
 /// An inner service that fails at one target in a billed way, and answers at another.
 async fn two_attempts(
@@ -32,7 +35,7 @@ async fn two_attempts(
     let cut = Answer::thinking_tool_use().truncate_after(1).response()?;
     let cut = tap(cut);
     let cell = UsageCell::of(&cut).cloned();
-    drop(http_body_util::BodyExt::collect(cut.into_body()).await);
+    drop(cut.into_body().collect().await);
     log.update(first, |attempt| {
         attempt.status = Some(200);
         attempt.failure = Some(FailureKind::Truncated);
@@ -143,4 +146,74 @@ async fn neither_record_nor_body_keeps_the_request_alive() {
     take(body).await;
     assert_eq!(records.only().user.as_deref(), Some("ann"));
     assert_eq!(records.only().model.as_deref(), Some("claude-opus-5-5"));
+}
+
+#[tokio::test]
+async fn an_estimate_stands_in_the_record_whatever_ends_the_call() {
+    for answer in [
+        Answer::cached_message(),
+        Answer::thinking_tool_use(),
+        Answer::overloaded(),
+        Answer::reset(),
+    ] {
+        let records = Records::default();
+        let inner = service_fn(move |request: Request<CallBody>| {
+            Call::of(&request).unwrap().attempts().estimate(7);
+            std::future::ready(answer.response())
+        });
+        let _ = ask(&records, inner, message("claude-opus-5-5", false)).await;
+        assert_eq!(records.only().estimated_input_tokens, Some(7));
+    }
+    let records = Records::default();
+    let inner = service_fn(|request: Request<CallBody>| {
+        let call = Call::of(&request).unwrap();
+        call.attempts().estimate(7);
+        let refusal = Refusal::new(RefusalKind::RateLimited, "spent");
+        let response: Response<ResponseBody<ScriptedBody>> =
+            refusal.respond(call.dialect(), call.id());
+        std::future::ready(Ok::<_, TransportError>(response))
+    });
+    let asked = ask(&records, inner, message("claude-opus-5-5", false)).await;
+    asked.unwrap();
+    assert_eq!(records.only().estimated_input_tokens, Some(7));
+
+    let records = Records::default();
+    let fake = FakeClaude::sequence([Answer::cached_message()]);
+    let asked = ask(&records, fake, message("claude-opus-5-5", false)).await;
+    asked.unwrap();
+    assert_eq!(records.only().estimated_input_tokens, None);
+}
+
+#[tokio::test]
+async fn what_is_written_about_an_attempt_after_the_head_is_in_the_record() {
+    let records = Records::default();
+    let kept = Arc::<Mutex<Option<Arc<AttemptLog>>>>::default();
+    let inner = {
+        let kept = Arc::clone(&kept);
+        service_fn(move |request: Request<CallBody>| {
+            let log = Call::of(&request).unwrap().attempts();
+            let started = Instant::now().into_std();
+            log.begin(Attempt::new(Some(Target::new("one")), started, None));
+            *kept.lock().unwrap() = Some(Arc::clone(log));
+            std::future::ready(Answer::thinking_tool_use().response())
+        })
+    };
+    let response = records
+        .meter(inner)
+        .oneshot(message("claude-opus-5-5", true))
+        .await
+        .unwrap();
+    let mut body = response.into_body();
+    body.frame().await.unwrap().unwrap();
+    let log = kept.lock().unwrap().take().unwrap();
+    log.update(0, |attempt| attempt.failure = Some(FailureKind::Stalled));
+    drop(body);
+    let record = records.only();
+    assert_eq!(record.outcome, Outcome::Dropped);
+    assert_eq!(
+        record.attempt_log.last().unwrap().outcome.as_str(),
+        "stalled"
+    );
+    assert_eq!(record.attempt_log.last().unwrap().status, Some(200));
+    assert!(!record.cost.unwrap().is_zero());
 }

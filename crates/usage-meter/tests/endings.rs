@@ -10,7 +10,8 @@ use http::{Request, Response};
 use support::{Records, ask, cost, message, post, record_of, take};
 use tower::{ServiceExt as _, service_fn};
 use tower_claude_core::{
-    BoxError, Call, CallBody, Intake, Refusal, RefusalKind, ResponseBody, TransportError,
+    BoxError, Call, CallBody, Failure, FailureKind, Intake, Refusal, RefusalKind, ResponseBody,
+    TransportError,
 };
 use tower_claude_testkit::{Answer, FakeClaude, ScriptedBody};
 use tower_claude_usage_meter::{Outcome, UsageSource};
@@ -168,6 +169,32 @@ async fn an_inner_refusal_is_ours_unless_upstream_is_to_blame() {
         assert_eq!(cost(&record).as_deref(), dollars, "{kind:?}");
         assert_eq!(record.attempt_log.len(), attempts);
         assert_eq!(record.upstream_request_id, None, "the id is ours");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_behind_a_refusal_says_whether_anything_can_have_been_billed() {
+    for (kind, refused_as, dollars) in [
+        (FailureKind::NotSent, RefusalKind::BadGateway, Some("0")),
+        (FailureKind::NotSent, RefusalKind::GatewayTimeout, Some("0")),
+        (FailureKind::NoReply, RefusalKind::BadGateway, None),
+        (FailureKind::Timeout, RefusalKind::GatewayTimeout, None),
+    ] {
+        let records = Records::default();
+        let inner = tower::ServiceBuilder::new()
+            .map_response(move |mut response: Response<_>| {
+                response.extensions_mut().insert(Failure::new(kind));
+                response
+            })
+            .service(refusing(refused_as));
+        let request = message("claude-opus-5-5", true);
+        ask(&records, inner, request).await.unwrap();
+        let record = records.only();
+        assert_eq!(record.outcome, Outcome::Errored, "{kind:?}");
+        assert_eq!(cost(&record).as_deref(), dollars, "{kind:?}");
+        let attempt = record.attempt_log.last().unwrap();
+        assert_eq!(attempt.outcome.as_str(), kind.as_str());
+        assert_eq!(attempt.status, None, "there was no answer");
     }
 }
 

@@ -172,3 +172,13 @@ async fn junk_in_a_stream_is_passed_on_and_recorded_as_unknown() {
     assert_eq!((record.cost, record.input_tokens), (None, None));
     assert_eq!(record.usage_source, UsageSource::None);
 }
+
+#[tokio::test]
+async fn a_compressed_stream_cannot_be_read_along_and_is_whole_when_its_body_is() {
+    let packed = Answer::sse(&b"not to be read"[..]).header("content-encoding", "gzip");
+    let record = record_of(packed, true).await;
+    assert_eq!(record.outcome, Outcome::Complete);
+    assert_eq!(record.usage_source, UsageSource::None);
+    assert!(record.time_to_first_token.is_some(), "its first byte");
+    assert_eq!(cost(&record), None);
+}
