@@ -2,7 +2,8 @@
 //! tower-claude.
 //!
 //! The binary is the product; this library is how it is tested. What it does is said in the
-//! README and by `claude-gateway --help`.
+//! README and by `claude-gateway --help`; every key of its file, with its default, stands in
+//! `gateway.example.toml` beside its `Cargo.toml`.
 
 pub mod admin;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod config;
 mod convert;
 pub mod demo;
 pub mod edge;
+mod key_file;
 mod run;
 pub mod server;
 mod stack;

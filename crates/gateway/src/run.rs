@@ -13,6 +13,7 @@ use tower_claude_testkit::{FakeClaude, FakeServer};
 use crate::admin::Admin;
 use crate::cli::{Command, HELP, Serve, Source};
 use crate::config::{Config, Loaded};
+use crate::key_file::KeyFile;
 use crate::server::{self, ServerOptions, Shutdown, Workers};
 use crate::{Stack, StartError, demo, telemetry};
 
@@ -61,7 +62,13 @@ fn check(path: &std::path::Path) -> ExitCode {
             if !loaded.warnings.is_empty() {
                 println!("{}", loaded.warnings);
             }
-            ExitCode::SUCCESS
+            match Stack::check(&loaded.config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    println!("{}:1: error: {error}", path.display());
+                    ExitCode::FAILURE
+                }
+            }
         }
     }
 }
@@ -109,6 +116,7 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     let metrics = telemetry::install_metrics()?;
     let (stack, view, ledger) = Stack::build(&config)?;
     let watch = tokio::spawn(watch_ledger(view.ledger.clone()));
+    let keys = tokio::spawn(watch_keys(stack.key_files()));
 
     let shutdown = Shutdown::default();
     let server_options = ServerOptions {
@@ -155,6 +163,7 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
         .await
         .map_err(StartError::new)?;
     watch.abort();
+    keys.abort();
     ledger
         .close()
         .map_err(|error| StartError::new(format!("writing the last of the ledger: {error}")))?;
@@ -191,6 +200,15 @@ async fn watch_ledger(ledger: JsonLines) {
             tokio::time::sleep(Duration::from_secs(60)).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Reads the keys of targets again when their files change.
+async fn watch_keys(mut files: Vec<KeyFile>) {
+    let mut beat = tokio::time::interval(Duration::from_secs(2));
+    while !files.is_empty() {
+        beat.tick().await;
+        files.iter_mut().for_each(KeyFile::look);
     }
 }
 

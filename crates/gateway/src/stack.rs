@@ -1,4 +1,7 @@
 use std::convert::Infallible;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +24,9 @@ use tower_claude::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::config::Config;
+use crate::config::{Config, SecretSource};
 use crate::edge::Edge;
+use crate::key_file::KeyFile;
 use crate::{StartError, convert};
 
 /// The layers of one gateway, and what they share.
@@ -66,6 +70,8 @@ struct Upstream {
     target: Target,
     base_url: String,
     key: ApiKey,
+    /// Where the key was read from, if that can change.
+    file: Option<PathBuf>,
 }
 
 // === impl Stack ===
@@ -73,16 +79,28 @@ struct Upstream {
 impl Stack {
     /// Builds the layers; the thread writes the ledger and has to be closed at the end.
     pub fn build(config: &Config) -> Result<(Self, View, JsonLinesThread), StartError> {
+        let (ledger, writer) = JsonLines::open(&config.usage.ledger).map_err(|error| {
+            let path = config.usage.ledger.display();
+            StartError::new(format!("opening the ledger {path}: {error}"))
+        })?;
+        let (stack, view) = Self::assemble(config, ledger)?;
+        let thread = writer.spawn_thread().map_err(StartError::new)?;
+        Ok((stack, view, thread))
+    }
+
+    /// Tries what [`build`](Self::build) does, without the ledger's file.
+    pub fn check(config: &Config) -> Result<(), StartError> {
+        let (ledger, _writer) = JsonLines::new(io::sink(), NonZeroUsize::MIN);
+        Self::assemble(config, ledger).map(drop)
+    }
+
+    fn assemble(config: &Config, ledger: JsonLines) -> Result<(Self, View), StartError> {
         let intake = convert::intake(&config.server);
         let prices = Prices::new(convert::prices(config));
         let plans = convert::plans(config)?;
         let store = MemoryStore::new();
         let tally = Tally::new();
         let upstreams = upstreams(config)?;
-        let (ledger, writer) = JsonLines::open(&config.usage.ledger).map_err(|error| {
-            let path = config.usage.ledger.display();
-            StartError::new(format!("opening the ledger {path}: {error}"))
-        })?;
         let metrics = Arc::new(MetricsSink::new(labels(config, &prices)));
         let targets = || upstreams.iter().map(|upstream| upstream.target.clone());
         let failover = FailoverLayer::new(targets())
@@ -110,7 +128,9 @@ impl Stack {
                 .priced(move |model| priced.table().is_priced(model))
                 .residencies(labels.collect::<Vec<_>>())
                 .intake(intake.clone()),
-            budget: TokenBudgetLayer::new(store, plans).intake(intake.clone()),
+            budget: TokenBudgetLayer::new(store, plans)
+                .when_store_is_down(convert::when_store_is_down(&config.budget)?)
+                .intake(intake.clone()),
             failover,
             retry: RetryLayer::default()
                 .attempts(config.retry.attempts)
@@ -127,8 +147,16 @@ impl Stack {
         };
         // What a worker will do later is tried once, while somebody is there to be told.
         stack.platforms()?;
-        let thread = writer.spawn_thread().map_err(StartError::new)?;
-        Ok((stack, view, thread))
+        Ok((stack, view))
+    }
+
+    /// The keys of targets that came from files, to be read again when those change.
+    pub(crate) fn key_files(&self) -> Vec<KeyFile> {
+        let files = self.targets.iter().filter_map(|upstream| {
+            let path = upstream.file.clone()?;
+            Some(KeyFile::new(path, upstream.key.clone()))
+        });
+        files.collect()
     }
 
     /// A service with connections of its own; streams end when `stop` is cancelled.
@@ -174,6 +202,10 @@ fn upstreams(config: &Config) -> Result<Vec<Upstream>, StartError> {
                 target: convert::target(settings),
                 base_url: settings.base_url.to_string(),
                 key: ApiKey::new(settings.credential.secret.expose()).map_err(StartError::new)?,
+                file: match &settings.credential.source {
+                    SecretSource::File(path) => Some(path.clone()),
+                    SecretSource::Env(_) => None,
+                },
             })
         })
         .collect()
@@ -200,12 +232,10 @@ fn breaker(config: &Config) -> Breaker {
 
 /// Metric labels come from the configuration and the price table; all else is `other`.
 ///
-/// Features are the callers' words and none of them is configured, so only their absence is
-/// told apart.
+/// Features are the callers' words and none of them is configured, so none becomes a label.
 fn labels(config: &Config, prices: &Prices) -> Labels {
     Labels::new()
         .tenants(config.tenants.iter().map(|tenant| &*tenant.id))
-        .features([tower_claude::core::Attribution::UNKNOWN_FEATURE])
         .models(prices.table().models())
         .targets(config.targets.iter().map(|target| &*target.name))
 }

@@ -26,7 +26,8 @@ const BUCKETS: [f64; 14] = [
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0,
 ];
 
-/// Logs as JSON lines on stderr; `RUST_LOG`-like filters are not read, `info` and above it is.
+/// Logs as JSON lines on stderr, `info` and what is graver; no variable such as `RUST_LOG`
+/// changes that.
 pub fn log_to_stderr() {
     tracing_subscriber::fmt()
         .json()

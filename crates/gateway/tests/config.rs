@@ -16,6 +16,9 @@ use claude_gateway::config::{Config, Loaded, Problems, Surroundings};
 /// Every key of this build, each away from its default.
 const FULL: &str = include_str!("config/full.toml");
 
+/// The file the documentation points to.
+const EXAMPLE: &str = include_str!("../gateway.example.toml");
+
 /// As little as can be used; 9 lines, so that what a test appends starts on line 10.
 const SMALL: &str = r#"[[targets]]
 name = "anthropic"

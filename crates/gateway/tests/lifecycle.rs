@@ -10,6 +10,7 @@ mod support;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use claude_gateway::Stack;
 use http_body_util::BodyExt;
 use support::{Gateway, Pair, client, folder, get, json, message, request, send};
 use tower_claude_testkit::FakeClaude;
@@ -130,6 +131,35 @@ fn check_prints_every_problem_with_its_line_and_the_nearest_key() {
         text.contains("gateway.toml:6: error: ") && text.contains("`attempts`"),
         "{text}"
     );
+}
+
+#[test]
+fn check_accepts_a_good_file_in_silence_and_leaves_nothing_behind() {
+    let folder = folder();
+    let config = claude_gateway::demo::config_text("https://127.0.0.1:1")
+        .replace("env = \"DEMO_UPSTREAM_KEY\"", "file = \"gateway.key\"");
+    std::fs::write(folder.join("gateway.toml"), config).unwrap();
+    std::fs::write(folder.join("gateway.key"), "sk-hidden").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_claude-gateway"))
+        .args(["check", "--config", "gateway.toml"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!folder.join("usage.jsonl").exists());
+}
+
+#[test]
+fn check_hears_what_the_layers_refuse() {
+    let mut config = claude_gateway::demo::config("http://127.0.0.1:1")
+        .unwrap()
+        .config;
+    assert!(Stack::check(&config).is_ok());
+    let limits = &mut config.plans.get_mut("trial").unwrap().limits;
+    limits.push(limits[0]);
+    let error = Stack::check(&config).unwrap_err().to_string();
+    assert!(error.contains("trial"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The boundary: answers where there are none, and nothing of the account outside of it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
 
 use http::{Request, Response};
 use http_body_util::Full;

@@ -108,7 +108,11 @@ impl Admin {
             "/usage" => respond(StatusCode::OK, HTML, PAGE),
             "/usage.json" => match usage::json(&self.0.view).await {
                 Ok(json) => respond(StatusCode::OK, JSON, json),
-                Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "summing up usage");
+                    let text = "the usage cannot be shown\n";
+                    respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
+                }
             },
             _ => respond(
                 StatusCode::NOT_FOUND,

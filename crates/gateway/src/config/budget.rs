@@ -10,7 +10,7 @@ use super::reader::{TableReader, Value};
 pub struct Budget {
     /// The memory.
     pub store: Store,
-    /// How long a call waits for the store.
+    /// How long a call waits for the store; the memory answers at once.
     pub store_timeout: Duration,
     /// What happens without an answer from the store.
     pub when_store_is_down: WhenStoreIsDown,
@@ -52,7 +52,7 @@ impl Budget {
         let budget = Self {
             store: table.or("store", store, Store::Memory),
             store_timeout: table.or("store_timeout", timeout, Duration::from_millis(50)),
-            when_store_is_down: table.or("when_store_is_down", down, WhenStoreIsDown::Lease),
+            when_store_is_down: table.or("when_store_is_down", down, WhenStoreIsDown::Refuse),
             replicas: table.or("replicas", Value::positive, NonZeroU32::MIN),
         };
         table.finish();

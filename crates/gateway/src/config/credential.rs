@@ -21,7 +21,7 @@ pub struct Credential {
 pub enum SecretSource {
     /// An environment variable; it cannot change while the process runs.
     Env(String),
-    /// A file; see [`Secret::from_file`].
+    /// A file, read again within seconds when it changes; see [`Secret::from_file`].
     File(PathBuf),
 }
 

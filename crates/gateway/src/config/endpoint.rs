@@ -1,37 +1,26 @@
+//! The parts of the API a tenant may call.
+
+use tower_claude::core::Endpoint;
+
 use super::not_implemented;
 
-/// A part of the API a tenant may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// `/v1/messages`.
-    Messages,
-    /// `/v1/messages/count_tokens`.
-    CountTokens,
-    /// `/v1/models` and below.
-    Models,
-    /// `/v1/messages/batches` and below.
-    Batches,
-    /// `/v1/files` and below.
-    Files,
-}
-
+/// Those that can be written; what a server passes through is not a matter of a tenant.
 pub(super) const ENDPOINTS: &[(&str, Endpoint)] = &[
-    ("messages", Endpoint::Messages),
-    ("count_tokens", Endpoint::CountTokens),
-    ("models", Endpoint::Models),
-    ("batches", Endpoint::Batches),
-    ("files", Endpoint::Files),
+    named(Endpoint::Messages),
+    named(Endpoint::CountTokens),
+    named(Endpoint::Models),
+    named(Endpoint::Batches),
+    named(Endpoint::Files),
 ];
 
-// === impl Endpoint ===
+const fn named(endpoint: Endpoint) -> (&'static str, Endpoint) {
+    (endpoint.as_str(), endpoint)
+}
 
-impl Endpoint {
-    /// What a tenant without a list may call: all that this build implements.
-    pub fn all() -> Vec<Self> {
-        let implemented = ENDPOINTS
-            .iter()
-            .filter(|(name, _)| !not_implemented::refuses_name("tenants.endpoints", name));
-        implemented.map(|(_, endpoint)| *endpoint).collect()
-    }
+/// What a tenant without a list may call: all that this build implements.
+pub(super) fn all() -> Vec<Endpoint> {
+    let implemented = ENDPOINTS
+        .iter()
+        .filter(|(name, _)| !not_implemented::refuses_name("tenants.endpoints", name));
+    implemented.map(|(_, endpoint)| *endpoint).collect()
 }

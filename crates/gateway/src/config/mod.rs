@@ -1,7 +1,8 @@
 //! The configuration file: TOML text in, plain typed values out.
 //!
 //! Every problem of a file is collected in one run, each with its line, and printed as
-//! `FILE:LINE: error: message; suggestion`. Nothing here knows the layers.
+//! `FILE:LINE: error: message; suggestion`. Nothing here knows the layers;
+//! only their words are used where they are the same.
 //!
 //! ```
 //! use claude_gateway::config::{Config, Surroundings};
@@ -38,7 +39,6 @@ mod endpoint;
 mod failover;
 mod limit;
 mod load;
-mod model_pattern;
 mod nearest;
 mod network;
 mod not_implemented;
@@ -64,13 +64,10 @@ mod usage;
 pub use auth::{Auth, AuthMode};
 pub use budget::{Budget, Store, WhenStoreIsDown};
 pub use credential::{Credential, SecretSource};
-pub use digest::Digest;
 pub use dollars::Dollars;
-pub use endpoint::Endpoint;
 pub use failover::{Breaker, Failover};
 pub use limit::{Algorithm, Amount, Limit, Meter, Mode, Per, Scope};
 pub use load::Loaded;
-pub use model_pattern::ModelPattern;
 pub use plan::{Plan, ReserveOutput};
 pub use price::Price;
 pub use problem::{Problem, Severity};

@@ -35,6 +35,8 @@ pub(super) fn base_url(value: &Value<'_>) -> Option<Uri> {
                     "holds a query or a fragment"
                 } else if authority.host().is_empty() {
                     "names no host"
+                } else if authority.as_str() != authority.host() && authority.port().is_none() {
+                    "has an impossible port"
                 } else {
                     return Some(url);
                 }

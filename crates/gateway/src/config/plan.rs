@@ -18,10 +18,11 @@ pub struct Plan {
 pub enum ReserveOutput {
     /// `max_tokens`; never overruns.
     Strict,
-    /// Learned and topped up; overruns by one top-up a call at most.
+    /// What nearly all calls of the tenant to the model have needed lately. It is not topped up
+    /// yet in this build: what a call needs beyond it becomes a debt of the tenant.
     #[default]
     Balanced,
-    /// Nothing in advance.
+    /// What calls of the tenant to the model have needed on average lately.
     Optimistic,
 }
 

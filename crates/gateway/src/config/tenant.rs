@@ -1,5 +1,6 @@
-use super::endpoint::{ENDPOINTS, Endpoint};
-use super::model_pattern::ModelPattern;
+use tower_claude::core::{Endpoint, ModelPattern};
+
+use super::endpoint::{self, ENDPOINTS};
 use super::nearest::nearest;
 use super::reader::{TableReader, Value};
 use super::tenant_key::TenantKey;
@@ -35,7 +36,7 @@ impl Tenant {
         let plan = table.required("plan", |value| known_plan(value, plans));
         let keys = table.tables("keys", "tenants.keys");
         let keys = keys.into_iter().filter_map(TenantKey::read).collect();
-        let models = table.optional("models", |value| each(value, ModelPattern::read));
+        let models = table.optional("models", |value| each(value, pattern));
         let endpoints = table.optional("endpoints", |value| {
             each(value, |value| value.choice(ENDPOINTS))
         });
@@ -46,7 +47,7 @@ impl Tenant {
             plan: plan?,
             keys,
             models,
-            endpoints: endpoints.unwrap_or_else(Endpoint::all),
+            endpoints: endpoints.unwrap_or_else(endpoint::all),
             residency,
         })
     }
@@ -62,6 +63,10 @@ fn known_plan(value: &Value<'_>, plans: &[&str]) -> Option<String> {
         None => format!("define it as [plans.{}]", text::shown(plan)),
     };
     value.error(format!("unknown plan {}", text::quoted(plan)), &suggestion)
+}
+
+fn pattern(value: &Value<'_>) -> Option<ModelPattern> {
+    text::name(value).map(|text| ModelPattern::new(&text))
 }
 
 fn each<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Option<Vec<T>> {

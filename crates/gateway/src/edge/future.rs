@@ -2,12 +2,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio_util::sync::CancellationToken;
-use tower_claude::core::{Call, RequestId, ResponseBody};
+use tower_claude::core::{Call, RequestId, ResponseBody, is_event_stream};
 
 use super::farewell_body::{Farewell, FarewellBody};
 use super::join_body::JoinBody;
@@ -71,7 +70,8 @@ where
         match this.state.project() {
             Projected::Call { future, stop } => future.poll(cx).map_ok(|mut response| {
                 dress(&mut response, id);
-                let farewell = is_stream(&response).then(|| Farewell::new(id, stop.clone()));
+                let farewell =
+                    is_event_stream(response.headers()).then(|| Farewell::new(id, stop.clone()));
                 response.map(|body| wrapped(ResponseBody::inner(body), farewell))
             }),
             Projected::Hello => {
@@ -90,13 +90,6 @@ where
     B: Body<Data = Bytes>,
 {
     JoinBody::new(FarewellBody::new(body, farewell))
-}
-
-fn is_stream<B>(response: &Response<B>) -> bool {
-    response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn dress<B>(response: &mut Response<B>, id: RequestId) {

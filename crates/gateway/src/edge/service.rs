@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use tokio_util::sync::CancellationToken;
-use tower_claude::core::{BoxError, RequestId};
+use tower_claude::core::{BoxError, Dialect, RequestId};
 use tower_service::Service;
 
 use super::future::{EdgeBody, ResponseFuture};
@@ -64,8 +64,7 @@ where
         }
         request.extensions_mut().insert(id);
         // No gRPC is served here; named so, a call would have its refusals as gRPC: status 200.
-        let is_grpc = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
-        if request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+        if Dialect::of(request.headers()) == Dialect::Grpc {
             request.headers_mut().remove(CONTENT_TYPE);
         }
         let patience = self.shared.body_timeout;

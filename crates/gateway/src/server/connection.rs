@@ -24,6 +24,9 @@ use super::worker::Connection;
 /// The first bytes of HTTP/2 with prior knowledge; no HTTP/1 method begins so.
 const HTTP2: &[u8] = b"PRI";
 
+/// How long whoever says so little may wait for an answer to the rest of it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Serves a connection to its end.
 pub(super) async fn serve<S, B>(
     connection: Connection,
@@ -91,13 +94,15 @@ async fn begin(stream: std::net::TcpStream, patience: Duration) -> Option<(TcpSt
 
 async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
     let mut first = [0; HTTP2.len()];
+    let mut pause = Duration::from_millis(1);
     loop {
         let seen = stream.peek(&mut first).await?;
         if seen == first.len() || first[..seen] != HTTP2[..seen] || seen == 0 {
             return Ok(first == HTTP2);
         }
         // The bytes that are there keep the socket readable; the rest comes when it comes.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

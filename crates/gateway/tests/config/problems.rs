@@ -137,6 +137,7 @@ fn a_base_url_is_plain_http_or_https() {
             "holds a user name or password",
         ),
         ("https://example.com/?key=1", "holds a query or a fragment"),
+        ("http://example.com:99999", "has an impossible port"),
         ("https://", "is not a URL"),
         ("not a url", "is not a URL"),
     ] {

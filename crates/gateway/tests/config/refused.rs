@@ -19,6 +19,7 @@ fn keys_of_sections() {
         ("auth", "jwt", "{ issuer = \"i\", audience = \"a\" }"),
         ("auth", "trusted_peers", "[\"127.0.0.0/8\"]"),
         ("auth", "pepper", "{ env = \"UNSET\" }"),
+        ("budget", "store_timeout", "\"60ms\""),
         ("usage", "capture_file", "\"capture.jsonl\""),
     ] {
         let more = format!("[{section}]\n{key} = {value}\n");
@@ -31,7 +32,7 @@ fn values_of_sections() {
     for (section, key, value) in [
         ("auth", "mode", "\"jwt\""),
         ("auth", "mode", "\"trusted-header\""),
-        ("budget", "when_store_is_down", "\"refuse\""),
+        ("budget", "when_store_is_down", "\"lease\""),
         ("budget", "when_store_is_down", "\"allow\""),
         ("retry", "hold_head", "false"),
         ("usage", "durable", "true"),

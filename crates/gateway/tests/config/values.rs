@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use claude_gateway::config::{
-    Algorithm, Amount, AuthMode, Capture, Endpoint, Meter, Mode, OnDisconnect, Per, Platform,
-    ReserveOutput, Scope, SecretSource, Store, WhenStoreIsDown,
+    Algorithm, Amount, AuthMode, Capture, Meter, Mode, OnDisconnect, Per, Platform, ReserveOutput,
+    Scope, SecretSource, Store, WhenStoreIsDown,
 };
+
+use tower_claude::core::{Endpoint, Timestamp};
 
 use super::*;
 
@@ -26,7 +28,7 @@ fn every_key_of_a_section_is_read() {
     assert_eq!(server.shutdown_grace, Duration::from_millis(1_500));
     assert_eq!(server.passthrough, ["/v1/skills"]);
     assert_eq!(config.auth.mode, AuthMode::Keys);
-    assert_eq!(config.budget.store_timeout, Duration::from_millis(60));
+    assert_eq!(config.budget.when_store_is_down, WhenStoreIsDown::Refuse);
     assert_eq!(config.retry.attempts.get(), 4);
     assert_eq!(config.retry.base, Duration::from_millis(250));
     assert_eq!(config.retry.max_delay, Duration::from_secs(9));
@@ -86,12 +88,12 @@ fn every_key_of_a_tenant_is_read() {
     let key = &tenant.keys[0];
     assert!(key.digest.as_bytes().iter().copied().eq(0..32));
     let start = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    assert_eq!(key.not_before, Some(start));
+    assert_eq!(key.not_before, Some(Timestamp::from(start)));
     let end = UNIX_EPOCH + Duration::from_secs(1_798_761_600);
-    assert_eq!(key.not_after, Some(end));
+    assert_eq!(key.not_after, Some(Timestamp::from(end)));
     let models = tenant.models.as_ref().unwrap();
-    assert!(models[0].matches("claude-opus-5-5") && !models[0].is_exact());
-    assert!(models[1].is_exact());
+    assert!(models[0].fits("claude-opus-5-5") && !models[0].is_exactly("claude-*"));
+    assert!(models[1].is_exactly("my-deployment"));
     let endpoints = [Endpoint::Messages, Endpoint::CountTokens];
     assert_eq!(tenant.endpoints, endpoints);
     assert_eq!(tenant.residency.as_ref().unwrap(), &["us", "eu"]);
@@ -123,7 +125,7 @@ fn what_is_left_out_has_the_defaults_of_the_contract() {
     assert!(server.passthrough.is_empty());
     assert_eq!(config.budget.store, Store::Memory);
     assert_eq!(config.budget.store_timeout, Duration::from_millis(50));
-    assert_eq!(config.budget.when_store_is_down, WhenStoreIsDown::Lease);
+    assert_eq!(config.budget.when_store_is_down, WhenStoreIsDown::Refuse);
     assert_eq!(config.budget.replicas.get(), 1);
     assert_eq!(config.retry.attempts.get(), 3);
     assert_eq!(config.retry.base, Duration::from_millis(500));
@@ -186,4 +188,50 @@ fn debug_output_never_holds_a_secret() {
     assert!(shown.contains("Secret(..)"), "{shown}");
     assert!(!shown.contains("hidden"), "{shown}");
     assert!(!shown.contains("Digest([0"), "{shown}");
+}
+
+#[test]
+fn the_example_is_accepted_and_says_the_defaults() {
+    let loaded = loaded(EXAMPLE);
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    let (example, small) = (loaded.config, config(SMALL));
+    let sections = |config: &Config| {
+        let Config {
+            server,
+            auth,
+            budget,
+            retry,
+            failover,
+            usage,
+            ..
+        } = config;
+        format!("{server:?} {auth:?} {budget:?} {retry:?} {failover:?} {usage:?}")
+    };
+    assert_eq!(sections(&example), sections(&small));
+}
+
+#[test]
+fn every_key_the_example_leaves_out_of_use_can_be_written() {
+    let mut text = String::new();
+    for line in EXAMPLE.lines() {
+        // Settings are commented out as `#name = …`, prose as `# …`.
+        let setting = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
+        text.push_str(setting.unwrap_or(line));
+        text.push('\n');
+    }
+    let config = config(&text);
+    assert!(config.server.admin_listen.is_some());
+    assert!(config.targets[0].residency.is_some());
+    assert!(config.tenants[0].models.is_some());
+}
+
+#[test]
+fn the_example_names_every_key() {
+    for line in FULL.lines() {
+        let Some((key, _)) = line.split_once(" = ") else {
+            continue;
+        };
+        let key = key.trim_start_matches(['{', ' ']);
+        assert!(EXAMPLE.contains(&format!("{key} = ")), "{key}");
+    }
 }
