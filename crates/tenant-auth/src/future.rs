@@ -9,6 +9,7 @@ use tower_claude_core::{Dialect, Refusal, RequestId, ResponseBody, Tenant};
 use tower_service::Service;
 
 use crate::AuthFailure;
+use crate::refused::Refused;
 
 pin_project! {
     /// The response of [`TenantAuth`](crate::TenantAuth).
@@ -40,13 +41,6 @@ pin_project! {
         },
         Done,
     }
-}
-
-/// What a refusal takes to become an answer.
-struct Refused {
-    refusal: Refusal,
-    dialect: Dialect,
-    id: RequestId,
 }
 
 // === impl ResponseFuture ===
@@ -134,12 +128,7 @@ where
                         panic!("{OVER}");
                     };
                     state.set(State::Done);
-                    let Refused {
-                        refusal,
-                        dialect,
-                        id,
-                    } = refused;
-                    return Poll::Ready(Ok(refusal.respond(dialect, id)));
+                    return Poll::Ready(Ok(refused.respond()));
                 }
                 Projected::Done => panic!("{OVER}"),
             }

@@ -120,6 +120,7 @@ mod headers;
 mod key;
 mod key_digest;
 mod layer;
+mod refused;
 mod service;
 mod static_key;
 mod static_keys;

@@ -10,6 +10,7 @@ use tower_claude_core::{CallBody, Dialect, Prepare, Refusal, RequestId, Response
 use tower_service::Service;
 
 use super::Check;
+use crate::refused::Refused;
 
 pin_project! {
     /// The response of [`Authorize`](super::Authorize); `Calling` is the inner service's.
@@ -38,13 +39,6 @@ pin_project! {
         },
         Done,
     }
-}
-
-/// What a refusal takes to become an answer.
-struct Refused {
-    refusal: Refusal,
-    dialect: Dialect,
-    id: RequestId,
 }
 
 // === impl ResponseFuture ===
@@ -123,12 +117,7 @@ where
                         panic!("{OVER}");
                     };
                     state.set(State::Done);
-                    let Refused {
-                        refusal,
-                        dialect,
-                        id,
-                    } = refused;
-                    return Poll::Ready(Ok(refusal.respond(dialect, id)));
+                    return Poll::Ready(Ok(refused.respond()));
                 }
                 Projected::Done => panic!("{OVER}"),
             }
