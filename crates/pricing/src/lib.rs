@@ -85,6 +85,7 @@
 //! remainder; where a price or multiplier of your own does, the total is rounded up to a whole
 //! pico-dollar. Sums beyond 128 bits stop at [`Cost::MAX`].
 
+mod answered;
 mod bill;
 mod call;
 mod cost;
@@ -95,6 +96,7 @@ mod multiplier;
 mod platform;
 mod price;
 mod price_table;
+mod prices;
 mod pricing;
 mod quote;
 mod rate;
@@ -104,6 +106,7 @@ mod terms;
 mod tokens;
 mod unpriced;
 
+pub use answered::{Answered, served_model};
 pub use call::Call;
 pub use cost::Cost;
 pub use day::Day;
@@ -113,6 +116,7 @@ pub use multiplier::Multiplier;
 pub use platform::Platform;
 pub use price::{LongPrompt, Price};
 pub use price_table::PriceTable;
+pub use prices::Prices;
 pub use quote::Quote;
 pub use rate::Rate;
 pub use rates::Rates;

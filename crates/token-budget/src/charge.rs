@@ -3,19 +3,27 @@
 use std::sync::Arc;
 
 use tower_claude_core::{
-    Attempt, AttemptLog, Call, End, Endpoint, FailureKind, Metered, UsageCell,
+    Attempt, AttemptLog, Call, End, Endpoint, FailureKind, Metered, RequestId, Target, UsageCell,
 };
 
-use crate::Amounts;
+use crate::money::Money;
+use crate::{Amounts, Plan};
 
 /// What of a call decides on its charge.
 ///
 /// Not the call itself: it would keep the request in memory until the answer ends.
 #[derive(Debug)]
 pub(crate) struct Chargeable {
+    id: RequestId,
     endpoint: Endpoint,
     is_stream: bool,
+    /// There is never more output than that.
+    max_tokens: u64,
     attempts: Arc<AttemptLog>,
+    /// How much of a cache read counts as input.
+    cache_read_percent: u8,
+    /// Where money is limited.
+    pub(crate) money: Option<Money>,
 }
 
 /// How a call ended, as far as this layer sees it.
@@ -38,12 +46,65 @@ pub(crate) enum Outcome<'a> {
 // === impl Chargeable ===
 
 impl Chargeable {
-    pub(crate) fn of(call: &Call) -> Self {
+    pub(crate) fn of(call: &Call, plan: &Plan, money: Option<Money>) -> Self {
+        let model = call.model().unwrap_or_default();
         Self {
+            id: call.id(),
             endpoint: call.endpoint(),
             is_stream: call.is_stream(),
+            max_tokens: call.max_tokens().unwrap_or(0),
             attempts: Arc::clone(call.attempts()),
+            cache_read_percent: plan.cache_read_percent(model),
+            money,
         }
+    }
+
+    pub(crate) const fn request_id(&self) -> RequestId {
+        self.id
+    }
+
+    pub(crate) const fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    pub(crate) const fn max_tokens(&self) -> u64 {
+        self.max_tokens
+    }
+
+    /// Where the last attempt went.
+    fn last_target(&self) -> Option<Target> {
+        let mut target = None;
+        self.attempts
+            .for_each(|attempt| target.clone_from(&attempt.target));
+        target
+    }
+
+    /// So many tokens, at what the answer says they cost, or else at most.
+    fn tokens(
+        &self,
+        metered: Option<&Metered>,
+        target: Option<&Target>,
+        input: u64,
+        output: u64,
+    ) -> Amounts {
+        let mut amounts = Amounts::new(0, input, output);
+        if let Some(money) = &self.money {
+            let known = metered.and_then(|metered| money.of(metered, target));
+            let cost = known.or_else(|| money.most(target, input, output).ok());
+            amounts.nano_dollars = cost.unwrap_or(0);
+        }
+        amounts
+    }
+
+    /// The input of an answer that has reported it.
+    fn input_of(&self, metered: &Metered) -> Option<u64> {
+        let usage = &metered.usage;
+        let written = usage
+            .input_tokens?
+            .saturating_add(usage.cache_creation_tokens());
+        let read = usage.cache_read_input_tokens.unwrap_or(0);
+        let read = read.saturating_mul(self.cache_read_percent.into()) / 100;
+        Some(written.saturating_add(read))
     }
 
     /// Whether it is billed by tokens.
@@ -78,19 +139,25 @@ impl Outcome<'_> {
         attempts.for_each(|attempt| {
             if index < earlier && !(is_answered && attempt.is_final) {
                 let failure = attempt.failure.or(failed);
-                charged = charged.plus(billed(attempt, failure, held));
+                charged = charged.plus(billed(attempt, failure, call, held));
             }
             index += 1;
         });
         let last = match self {
-            Self::Answered(cell) => cell.read(|metered| answered(metered, call, held)),
+            Self::Answered(cell) => {
+                let target = call.money.as_ref().and_then(|_| call.last_target());
+                cell.read(|metered| answered(metered, target.as_ref(), call, held))
+            }
             // Nobody wrote the attempt down: there was one.
-            Self::Dropped if index == 0 => input(held),
-            Self::Failed(kind) if index == 0 && is_billed_unanswered(kind) => input(held),
+            Self::Dropped if index == 0 => input(call, None, held),
+            Self::Failed(kind) if index == 0 && is_billed_unanswered(kind) => {
+                input(call, None, held)
+            }
             _ => Amounts::default(),
         };
         charged = charged.plus(last);
         charged.requests = self.counts(call, held);
+        charged.running = 0;
         charged
     }
 
@@ -113,13 +180,19 @@ impl Outcome<'_> {
 }
 
 /// What an attempt took whose answer is not the caller's.
-fn billed(attempt: &Attempt, failure: Option<FailureKind>, held: &Amounts) -> Amounts {
+fn billed(
+    attempt: &Attempt,
+    failure: Option<FailureKind>,
+    call: &Chargeable,
+    held: &Amounts,
+) -> Amounts {
+    let target = attempt.target.as_ref();
     let known = attempt.usage.as_ref().and_then(|cell| {
         cell.read(|metered| {
             if is_unbilled(metered) {
                 Some(Amounts::default())
             } else if metered.usage.is_known() {
-                Some(seen(metered, held))
+                Some(seen(metered, target, call, held))
             } else {
                 None
             }
@@ -130,7 +203,7 @@ fn billed(attempt: &Attempt, failure: Option<FailureKind>, held: &Amounts) -> Am
         (_, Some(known)) => known,
         (Some(kind), None) if !is_billed_unanswered(kind) => Amounts::default(),
         // It failed without an answer, or is still under way.
-        (_, None) => input(held),
+        (_, None) => input(call, target, held),
     }
 }
 
@@ -141,25 +214,35 @@ const fn is_billed_unanswered(kind: FailureKind) -> bool {
 }
 
 /// What the answer took that the caller gets.
-fn answered(metered: &Metered, call: &Chargeable, held: &Amounts) -> Amounts {
+fn answered(
+    metered: &Metered,
+    target: Option<&Target>,
+    call: &Chargeable,
+    held: &Amounts,
+) -> Amounts {
     if is_unbilled(metered) {
         return Amounts::default();
     }
     if metered.is_exact() {
-        return Amounts::new(0, input_of(metered).unwrap_or(0), output_of(metered));
+        let input = call.input_of(metered).unwrap_or(0);
+        return call.tokens(Some(metered), target, input, output_of(metered));
     }
     let says_nothing = !metered.usage.is_known() && metered.deltas == 0;
     if says_nothing && (metered.end == Some(End::Complete) || !call.is_stream) {
         // It was made in full, and nobody knows what it took.
-        return Amounts::new(0, held.input_tokens, held.output_tokens);
+        return Amounts {
+            nano_dollars: held.nano_dollars,
+            ..Amounts::new(0, held.input_tokens, held.output_tokens)
+        };
     }
-    seen(metered, held)
+    seen(metered, target, call, held)
 }
 
 /// What an answer took that broke off.
-fn seen(metered: &Metered, held: &Amounts) -> Amounts {
-    let input = input_of(metered).unwrap_or(held.input_tokens);
-    Amounts::new(0, input, output_of(metered).max(metered.output_seen()))
+fn seen(metered: &Metered, target: Option<&Target>, call: &Chargeable, held: &Amounts) -> Amounts {
+    let input = call.input_of(metered).unwrap_or(held.input_tokens);
+    let output = output_of(metered).max(metered.output_seen());
+    call.tokens(Some(metered), target, input, output)
 }
 
 /// An error in band before content is not billed.
@@ -167,17 +250,10 @@ fn is_unbilled(metered: &Metered) -> bool {
     metered.end == Some(End::Errored) && !metered.has_content
 }
 
-/// Cache reads are free.
-fn input_of(metered: &Metered) -> Option<u64> {
-    let usage = &metered.usage;
-    let uncached = usage.input_tokens?;
-    Some(uncached.saturating_add(usage.cache_creation_tokens()))
-}
-
 fn output_of(metered: &Metered) -> u64 {
     metered.usage.output_tokens.unwrap_or(0)
 }
 
-const fn input(held: &Amounts) -> Amounts {
-    Amounts::new(0, held.input_tokens, 0)
+fn input(call: &Chargeable, target: Option<&Target>, held: &Amounts) -> Amounts {
+    call.tokens(None, target, held.input_tokens, 0)
 }

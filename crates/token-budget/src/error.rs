@@ -11,7 +11,7 @@ pub(crate) enum Kind {
     NoSuchPlan(Box<str>),
     TooManyLimits(Box<str>),
     Duplicate(Box<str>, Box<str>),
-    Unsupported(Box<str>, &'static str),
+    Impossible(Box<str>, Box<str>, &'static str),
 }
 
 // === impl ConfigError ===
@@ -34,10 +34,10 @@ impl fmt::Display for ConfigError {
             ),
             Kind::Duplicate(plan, limit) => write!(
                 f,
-                "plan {plan} has two limits of the same meter, period and scope ({limit})"
+                "plan {plan} has two limits of the same meter, period, algorithm and scope ({limit})"
             ),
-            Kind::Unsupported(plan, what) => {
-                write!(f, "plan {plan}: {what} limits are not implemented yet")
+            Kind::Impossible(plan, limit, why) => {
+                write!(f, "plan {plan}: the limit of {limit} {why}")
             }
         }
     }

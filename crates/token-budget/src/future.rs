@@ -11,8 +11,9 @@ use pin_project_lite::pin_project;
 use tower_claude_core::{Call, CallBody, Prepare, Prepared};
 use tower_service::Service;
 
-use crate::granted::{Answer, Granted, answered, decide, refused, untouched};
+use crate::granted::{Answer, Granted, Next, answered, decide, refused, untouched};
 use crate::permit::Permit;
+use crate::rate_headers::Headline;
 use crate::service::Shared;
 use crate::{BudgetStore, Estimate};
 
@@ -47,6 +48,8 @@ pin_project! {
             reserve: R,
             // Moved here only if the store does not answer at once.
             held: Option<(Asking<S>, Permit)>,
+            // Of the tenant, while the account is asked.
+            headline: Option<Box<Headline>>,
         },
         Call {
             #[pin]
@@ -122,7 +125,11 @@ where
                         (Ok(_), None) => panic!("{OVER}"),
                     }
                 }
-                Projected::Reserve { reserve, held } => {
+                Projected::Reserve {
+                    reserve,
+                    held,
+                    headline,
+                } => {
                     let Poll::Ready(answer) = reserve.poll(cx) else {
                         if let (Some(asking), Some(permit)) = (on_its_way, permitted) {
                             *held = Some((asking, permit));
@@ -136,8 +143,9 @@ where
                     let (Some(asking), Some(permit)) = (on_its_way.take(), permitted.take()) else {
                         panic!("{OVER}");
                     };
-                    match decide(answer, permit, &asking.request, this.shared) {
-                        Ok(granted) => {
+                    let headline = headline.take();
+                    match decide(answer, permit, headline, &asking.request, this.shared) {
+                        Next::Go(granted) => {
                             let Asking {
                                 request,
                                 mut service,
@@ -147,9 +155,19 @@ where
                                 granted: Some(granted),
                             });
                         }
-                        Err(response) => {
+                        Next::Account(reservation, permit, headline) => {
+                            let reserve = this.shared.books.store.reserve(reservation);
+                            this.state.set(State::Reserve {
+                                reserve,
+                                held: None,
+                                headline,
+                            });
+                            permitted = Some(permit);
+                            on_its_way = Some(asking);
+                        }
+                        Next::Refused(response) => {
                             this.state.set(State::Ready);
-                            return Poll::Ready(Ok(*response));
+                            return Poll::Ready(Ok(response));
                         }
                     }
                     continue;
@@ -160,7 +178,7 @@ where
                     this.state.set(State::Ready);
                     return Poll::Ready(match (answer, granted) {
                         (Ok(response), Some(granted)) => {
-                            Ok(answered(response, granted, &this.shared.resets))
+                            Ok(answered(response, granted, this.shared))
                         }
                         (Ok(response), None) => Ok(untouched(response)),
                         (Err(error), granted) => {
@@ -173,16 +191,17 @@ where
                 }
                 Projected::Ready => panic!("{OVER}"),
             };
-            let Some(asking) = on_its_way.take() else {
+            let Some(mut asking) = on_its_way.take() else {
                 panic!("{OVER}");
             };
-            match this.shared.permit(&asking.request, &facts) {
+            match this.shared.permit(&mut asking.request, &facts) {
                 Ok(Some(permit)) => {
-                    let reservation = permit.reservation(this.shared.hold_for);
+                    let reservation = permit.pledge.reservation();
                     let reserve = this.shared.books.store.reserve(reservation);
                     this.state.set(State::Reserve {
                         reserve,
                         held: None,
+                        headline: None,
                     });
                     permitted = Some(permit);
                     on_its_way = Some(asking);

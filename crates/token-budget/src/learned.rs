@@ -1,7 +1,8 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::owner_hash::Seed;
+use crate::books::Seed;
 use crate::{Owner, ReserveOutput};
 
 /// What calls have needed of output lately, by owner and model.
@@ -25,6 +26,8 @@ struct Slot {
     /// In sixteenths of a token.
     mean: u64,
     deviation: u64,
+    /// How long the calls lasted, in milliseconds.
+    lasting: u64,
 }
 
 const SLOTS: u64 = 1024;
@@ -66,8 +69,16 @@ impl Learned {
         }
     }
 
+    /// How long such calls last; `None` if that is not known.
+    pub(crate) fn lasting(&self, key: LearnedKey) -> Option<Duration> {
+        self.with(key, |slot| {
+            (slot.key == key.0 && slot.mean > 0).then(|| Duration::from_millis(slot.lasting))
+        })
+    }
+
     /// Takes note of what a call really needed.
-    pub(crate) fn observe(&self, key: LearnedKey, output: u64) {
+    pub(crate) fn observe(&self, key: LearnedKey, output: u64, lasted: Duration) {
+        let lasted = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
         let output = output.max(1).saturating_mul(FRACTION);
         self.with(key, |slot| {
             if slot.key != key.0 || slot.mean == 0 {
@@ -75,12 +86,14 @@ impl Learned {
                     key: key.0,
                     mean: output,
                     deviation: output / 2,
+                    lasting: lasted,
                 };
                 return;
             }
             let apart = output.abs_diff(slot.mean);
             slot.mean = smoothed(slot.mean, output, 8);
             slot.deviation = smoothed(slot.deviation, apart, 4);
+            slot.lasting = smoothed(slot.lasting, lasted, 8);
         });
     }
 
@@ -119,7 +132,7 @@ mod tests {
         let learned = Learned::default();
         let key = learned.key(&Owner::Anonymous, "claude-opus-5-5");
         for output in outputs {
-            learned.observe(key, output);
+            learned.observe(key, output, Duration::from_millis(500));
         }
         (learned, key)
     }

@@ -135,43 +135,46 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod account;
 mod amounts;
 mod body;
+mod books;
 mod charge;
 mod default_estimate;
 mod error;
 mod estimate;
 mod future;
 mod granted;
+mod keep;
 mod layer;
 mod learned;
 mod limit;
-mod memory_store;
 mod meter;
+mod money;
+mod outage;
 mod owner;
-mod owner_hash;
 mod permit;
 mod plan;
 mod plans;
+mod raise;
 mod rate_headers;
 mod refuse;
 mod reservation;
 mod reserve;
 mod reserved;
 mod service;
-mod shard;
-mod window;
+mod stats;
+mod subject;
+mod top_up;
 
 pub use amounts::Amounts;
 pub use body::BudgetBody;
+pub use books::MemoryStore;
 pub use default_estimate::DefaultEstimate;
 pub use error::ConfigError;
 pub use estimate::{Estimate, Estimated};
 pub use future::ResponseFuture;
 pub use layer::TokenBudgetLayer;
 pub use limit::{Algorithm, Limit, LimitMode, LimitScope};
-pub use memory_store::MemoryStore;
 pub use meter::{Meter, Per};
 pub use owner::Owner;
 pub use plan::{Plan, ReserveOutput};
@@ -180,3 +183,5 @@ pub use reservation::{Reservation, ReservationId, Settlement};
 pub use reserve::{BudgetStore, StoreError, WhenStoreIsDown};
 pub use reserved::{LimitUsage, Reserved, Standing, Standings};
 pub use service::TokenBudget;
+pub use stats::BudgetStats;
+pub use subject::Subject;

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::{Meter, Per};
+use crate::books::MOST;
+use crate::{Meter, Per, WhenStoreIsDown};
 
 /// How much of a meter may be spent in a period, and by whom.
 ///
@@ -21,6 +22,8 @@ pub struct Limit {
     pub scope: LimitScope,
     /// What happens when it is spent.
     pub mode: LimitMode,
+    /// What happens while the store cannot be asked; `None` for what the layer does by default.
+    pub when_store_is_down: Option<WhenStoreIsDown>,
 }
 
 /// How the period of a limit is measured.
@@ -67,6 +70,9 @@ pub enum LimitMode {
     Warn,
 }
 
+/// Nano-dollars as people write dollars: `$50`, `$0.50`, `$0.000001`; never rounded.
+pub(crate) struct Dollars(pub(crate) u64);
+
 /// A number as refusals write it: `300`, `2.5k`, `200k`, `1.5M`; never rounded.
 pub(crate) struct Short(pub(crate) u64);
 
@@ -83,7 +89,17 @@ impl Limit {
             algorithm: Algorithm::Sliding,
             scope: LimitScope::Tenant,
             mode: LimitMode::Enforce,
+            when_store_is_down: None,
         }
+    }
+
+    /// A limit of money, in nano-dollars.
+    ///
+    /// Needs a layer that knows prices:
+    /// [`TokenBudgetLayer::prices`](crate::TokenBudgetLayer::prices).
+    #[must_use]
+    pub const fn nano_dollars(amount: NonZeroU64, per: Per) -> Self {
+        Self::new(Meter::Usd, amount, per)
     }
 
     /// A limit of calls of each tenant that run at the same time.
@@ -115,32 +131,86 @@ impl Limit {
         self
     }
 
-    /// What it lacks in this version, if anything.
-    pub(crate) fn unsupported(&self) -> Option<&'static str> {
-        if matches!(self.meter, Meter::Usd | Meter::Concurrency) {
-            Some(self.meter.as_str())
-        } else if self.algorithm != Algorithm::Sliding {
-            Some("bucket")
-        } else if self.scope != LimitScope::Tenant {
-            Some(self.scope.as_str())
-        } else if self.mode != LimitMode::Enforce {
-            Some("warn")
-        } else if self.per.and_then(Per::window).is_none() {
-            Some(self.per.map_or("no period", Per::as_str))
-        } else {
-            None
+    /// Says what happens while the store cannot be asked.
+    #[must_use]
+    pub const fn when_store_is_down(mut self, policy: WhenStoreIsDown) -> Self {
+        self.when_store_is_down = Some(policy);
+        self
+    }
+
+    /// The most that can be taken at one moment.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        match self.algorithm {
+            Algorithm::Sliding => self.amount.get(),
+            Algorithm::Bucket { burst } => burst.get(),
         }
     }
 
+    /// Its name in headers, metrics and stores: `input_tokens/minute`, `usd/day`,
+    /// `concurrency`; with `/user` and the like at the end where it is not for the tenant.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut name = self.meter.as_str().to_owned();
+        if let Some(per) = self.per {
+            name.push('/');
+            name.push_str(per.as_str());
+        }
+        if self.scope != LimitScope::Tenant {
+            name.push('/');
+            name.push_str(self.scope.as_str());
+        }
+        name
+    }
+
+    /// The length of a period that slides, in milliseconds; 0 without one.
+    pub(crate) const fn window_millis(&self) -> u64 {
+        match self.per {
+            Some(Per::Second) => 1_000,
+            Some(Per::Minute) => 60_000,
+            Some(Per::Hour) => 3_600_000,
+            Some(Per::Day | Per::Month) | None => 0,
+        }
+    }
+
+    /// Why it cannot work, if it cannot.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        if self.amount.get() > MOST || self.capacity() > MOST {
+            return Some("is larger than can be counted exactly");
+        }
+        if (self.meter == Meter::Concurrency) != self.per.is_none() {
+            return Some("needs a period, unless it is of concurrency, which has none");
+        }
+        let Algorithm::Bucket { burst } = self.algorithm else {
+            return None;
+        };
+        let window = u128::from(self.window_millis());
+        if window == 0 {
+            return Some("is a bucket, which needs a period of a second, minute or hour");
+        }
+        let refill = u128::from(burst.get()) * window / u128::from(self.amount.get());
+        (refill > u128::from(Self::LONGEST_REFILL / 2))
+            .then_some("is a bucket that takes more than half a day to refill")
+    }
+
+    /// How long the deepest debt of a bucket lasts at most, in milliseconds.
+    pub(crate) const LONGEST_REFILL: u64 = 86_400_000;
+
     /// Whether both are kept in the same counter, so that one would shadow the other.
     pub(crate) fn counts_like(&self, other: &Self) -> bool {
-        self.meter == other.meter && self.per == other.per && self.scope == other.scope
+        self.meter == other.meter
+            && self.per == other.per
+            && self.scope == other.scope
+            && (self.algorithm == Algorithm::Sliding) == (other.algorithm == Algorithm::Sliding)
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", Short(self.amount.get()), self.meter.words())?;
+        match self.meter {
+            Meter::Usd => write!(f, "{}", Dollars(self.amount.get()))?,
+            meter => write!(f, "{} {}", Short(self.amount.get()), meter.words())?,
+        }
         match self.per {
             Some(per) => write!(f, "/{}", per.short()),
             None => Ok(()),
@@ -175,6 +245,22 @@ impl LimitScope {
         ]
         .into_iter()
         .find(|scope| scope.as_str() == word)
+    }
+}
+
+// === impl Dollars ===
+
+impl fmt::Display for Dollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NANOS: u64 = 1_000_000_000;
+        write!(f, "${}", self.0 / NANOS)?;
+        let nanos = self.0 % NANOS;
+        if nanos == 0 {
+            return Ok(());
+        }
+        let digits = format!("{nanos:09}");
+        let shown = digits.trim_end_matches('0').len().max(2);
+        write!(f, ".{}", &digits[..shown])
     }
 }
 
@@ -222,6 +308,14 @@ mod tests {
             (text(Meter::Requests, 5, Per::Second), "5 requests/s"),
         ] {
             assert_eq!(limit, expected);
+        }
+        for (nanos, expected) in [
+            (50_000_000_000, "$50/day"),
+            (500_000_000, "$0.50/day"),
+            (1_234_000_000, "$1.234/day"),
+            (1, "$0.000000001/day"),
+        ] {
+            assert_eq!(text(Meter::Usd, nanos, Per::Day), expected);
         }
         let limit = Limit::concurrency(NonZeroU64::new(20).unwrap());
         assert_eq!(limit.to_string(), "20 concurrent requests");

@@ -10,6 +10,8 @@ pub enum Owner {
     Anonymous,
     /// A tenant.
     Tenant(TenantId),
+    /// All callers together, for limits of [`LimitScope::Account`](crate::LimitScope::Account).
+    Account,
 }
 
 // === impl Owner ===
@@ -23,11 +25,12 @@ impl Owner {
 }
 
 impl fmt::Display for Owner {
-    /// Prints `tenant web`, or `anonymous`.
+    /// Prints `tenant web`, `anonymous` or `account`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
             Self::Tenant(id) => write!(f, "tenant {id}"),
+            Self::Account => f.write_str("account"),
         }
     }
 }

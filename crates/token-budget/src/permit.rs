@@ -1,24 +1,42 @@
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tower_claude_core::{Call, Failure, UsageCell};
+use tokio::time::Instant;
+use tower_claude_core::{Failure, RequestId, UsageCell};
 
 use crate::charge::{Chargeable, Outcome};
-use crate::learned::{Learned, LearnedKey};
-use crate::{Amounts, BudgetStore, Owner, Plan, Reservation, ReservationId, Settlement};
+use crate::keep::Keep;
+use crate::learned::LearnedKey;
+use crate::{Amounts, Owner, Plan, Reservation, ReservationId, Settlement, Subject};
 
 /// What is set aside for one call, settled exactly once: at the latest when it is dropped.
 pub(crate) struct Permit {
-    books: Arc<dyn Keep + Send + Sync>,
+    pub(crate) books: Arc<dyn Keep + Send + Sync>,
     pub(crate) call: Chargeable,
-    id: ReservationId,
-    pub(crate) owner: Owner,
-    pub(crate) plan: Arc<Plan>,
-    held: Amounts,
+    pub(crate) pledge: Pledge,
     learned: LearnedKey,
+    began: Instant,
     phase: Phase,
+    /// Whether the account has been asked as well.
+    asked_account: bool,
+    /// Whether this process has granted it on its own.
+    leased: bool,
+}
+
+/// What is set aside, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Pledge {
+    id: ReservationId,
+    pub(crate) subject: Subject,
+    pub(crate) plan: Arc<Plan>,
+    amounts: Amounts,
+    certain: Amounts,
+    hold_for: Duration,
+    lasting: Duration,
+    /// What has been set aside beyond that for a dearer target, in nano-dollars.
+    raised: Option<Arc<Mutex<u64>>>,
 }
 
 /// How far the call has come.
@@ -34,55 +52,61 @@ enum Phase {
     Settled,
 }
 
-/// A store, and what is learned from what it is told.
-pub(crate) struct Books<St> {
-    pub(crate) store: St,
-    pub(crate) learned: Learned,
-}
-
-/// The part of [`Books`] that a body needs, without the type of the store.
-pub(crate) trait Keep {
-    fn settle(&self, settlement: Settlement);
-    fn observe(&self, key: LearnedKey, output: u64);
-}
-
 // === impl Permit ===
 
 impl Permit {
-    pub(crate) fn new<St>(
-        books: &Arc<Books<St>>,
-        call: &Call,
-        owner: Owner,
-        plan: Arc<Plan>,
-        held: Amounts,
+    pub(crate) fn new(
+        books: Arc<dyn Keep + Send + Sync>,
+        call: Chargeable,
+        pledge: Pledge,
         learned: LearnedKey,
-    ) -> Self
-    where
-        St: BudgetStore + Send + Sync + 'static,
-    {
+    ) -> Self {
         Self {
-            books: Arc::<Books<St>>::clone(books),
-            call: Chargeable::of(call),
-            id: ReservationId::generate(),
-            owner,
-            plan,
-            held,
+            books,
+            call,
+            pledge,
             learned,
+            began: Instant::now(),
             phase: Phase::Reserve,
+            asked_account: false,
+            leased: false,
         }
     }
 
-    /// What to ask the store for. From now on, the permit settles whatever comes of it.
-    pub(crate) fn reservation(&self, hold_for: Duration) -> Reservation {
-        let (owner, plan) = (self.owner.clone(), Arc::clone(&self.plan));
-        let mut reservation = Reservation::new(self.id, owner, plan, self.held);
-        reservation.hold_for = hold_for;
-        reservation
+    /// What to ask the account for, once the tenant has been granted it.
+    pub(crate) fn account_reservation(&mut self) -> Option<Reservation> {
+        if self.asked_account {
+            return None;
+        }
+        let reservation = self.pledge.account_reservation()?;
+        self.asked_account = true;
+        Some(reservation)
     }
 
-    /// The store has set nothing aside.
+    pub(crate) const fn has_asked_account(&self) -> bool {
+        self.asked_account
+    }
+
+    /// What the store was asked for last.
+    pub(crate) fn asked(&self) -> Reservation {
+        let account = || self.pledge.account_reservation();
+        let of_account = self.asked_account.then(account).flatten();
+        of_account.unwrap_or_else(|| self.pledge.reservation())
+    }
+
+    /// The store has set nothing aside, this time.
     pub(crate) fn forget(&mut self) {
+        if self.asked_account {
+            // The account has denied what the tenant was granted.
+            self.asked_account = false;
+            self.settle(Outcome::NotAsked);
+        }
         self.phase = Phase::Settled;
+    }
+
+    /// The store could not be asked, and this process has granted it on its own.
+    pub(crate) fn lease(&mut self) {
+        self.leased = true;
     }
 
     /// The inner service is asked.
@@ -108,6 +132,21 @@ impl Permit {
         self.phase = Phase::Read(cell);
     }
 
+    pub(crate) const fn request_id(&self) -> RequestId {
+        self.call.request_id()
+    }
+
+    /// The output that has been seen of the answer.
+    pub(crate) fn output_seen(&self) -> u64 {
+        match &self.phase {
+            Phase::Read(cell) => cell.read(|metered| {
+                let reported = metered.usage.output_tokens.unwrap_or(0);
+                metered.output_seen().max(reported)
+            }),
+            _ => 0,
+        }
+    }
+
     /// The answer is over.
     pub(crate) fn finish(&mut self) {
         match mem::replace(&mut self.phase, Phase::Settled) {
@@ -119,7 +158,8 @@ impl Permit {
                 let output =
                     cell.read(|metered| metered.usage.output_tokens.filter(|_| metered.is_exact()));
                 if let Some(output) = output {
-                    self.books.observe(self.learned, output);
+                    let lasted = self.began.elapsed();
+                    self.books.observe(self.learned, output, lasted);
                 }
             }
         }
@@ -127,12 +167,13 @@ impl Permit {
 
     fn settle(&mut self, outcome: Outcome<'_>) {
         self.phase = Phase::Settled;
-        self.books.settle(Settlement::new(
-            self.id,
-            self.owner.clone(),
-            Arc::clone(&self.plan),
-            outcome.charge(&self.call, &self.held),
-        ));
+        let charge = outcome.charge(&self.call, &self.pledge.total());
+        if self.asked_account {
+            self.books
+                .settle(self.pledge.account_settlement(charge), self.leased);
+        }
+        self.books
+            .settle(self.pledge.settlement(charge), self.leased);
     }
 }
 
@@ -145,24 +186,104 @@ impl Drop for Permit {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("id", &self.id)
-            .field("owner", &self.owner)
+            .field("id", &self.pledge.id)
+            .field("owner", &self.pledge.subject.owner)
             .field("phase", &self.phase)
             .finish_non_exhaustive()
     }
 }
 
-// === impl Books ===
+// === impl Pledge ===
 
-impl<St> Keep for Books<St>
-where
-    St: BudgetStore,
-{
-    fn settle(&self, settlement: Settlement) {
-        self.store.settle(settlement);
+impl Pledge {
+    /// What a call is expected to take, of which `certain` is spent once upstream accepts it.
+    pub(crate) fn new(
+        subject: Subject,
+        plan: Arc<Plan>,
+        (amounts, certain): (Amounts, Amounts),
+        hold_for: Duration,
+        lasting: Duration,
+    ) -> Self {
+        Self {
+            id: ReservationId::generate(),
+            subject,
+            plan,
+            amounts,
+            certain,
+            hold_for,
+            lasting,
+            raised: None,
+        }
     }
 
-    fn observe(&self, key: LearnedKey, output: u64) {
-        self.learned.observe(key, output);
+    pub(crate) const fn amounts(&self) -> Amounts {
+        self.amounts
+    }
+
+    /// Lets clones set more money aside for the same call.
+    pub(crate) fn share(&mut self) {
+        self.raised.get_or_insert_default();
+    }
+
+    /// Notes that so much money more was set aside.
+    pub(crate) fn raise_money(&self, total: u64) {
+        if let Some(raised) = &self.raised {
+            let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
+            *raised = total.max(*raised);
+        }
+    }
+
+    /// Notes that so much is set aside now.
+    pub(crate) fn raise(&mut self, total: Amounts) {
+        self.amounts = self.amounts.max(total);
+    }
+
+    /// All that is set aside.
+    pub(crate) fn total(&self) -> Amounts {
+        let mut total = self.amounts;
+        if let Some(raised) = &self.raised {
+            let raised = *raised.lock().unwrap_or_else(PoisonError::into_inner);
+            total.nano_dollars = total.nano_dollars.max(raised);
+        }
+        total
+    }
+
+    pub(crate) fn reservation(&self) -> Reservation {
+        self.ask(self.total())
+    }
+
+    /// What to ask the tenant's books for to have so much in all.
+    pub(crate) fn ask(&self, total: Amounts) -> Reservation {
+        let (subject, plan) = (self.subject.clone(), Arc::clone(&self.plan));
+        self.fill(Reservation::new(self.id, subject, plan, total))
+    }
+
+    /// What to ask the account's books for to have so much in all.
+    pub(crate) fn ask_account(&self, total: Amounts) -> Option<Reservation> {
+        let plan = Arc::clone(self.plan.account()?);
+        let subject = Subject::new(Owner::Account);
+        Some(self.fill(Reservation::new(self.id, subject, plan, total)))
+    }
+
+    fn account_reservation(&self) -> Option<Reservation> {
+        self.ask_account(self.total())
+    }
+
+    fn fill(&self, mut reservation: Reservation) -> Reservation {
+        reservation.certain = self.certain;
+        reservation.hold_for = self.hold_for;
+        reservation.lasting = self.lasting;
+        reservation
+    }
+
+    fn settlement(&self, charge: Amounts) -> Settlement {
+        let (subject, plan) = (self.subject.clone(), Arc::clone(&self.plan));
+        Settlement::new(self.id, subject, plan, charge)
+    }
+
+    fn account_settlement(&self, charge: Amounts) -> Settlement {
+        let plan = self.plan.account().unwrap_or(&self.plan);
+        let subject = Subject::new(Owner::Account);
+        Settlement::new(self.id, subject, Arc::clone(plan), charge)
     }
 }

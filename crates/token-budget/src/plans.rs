@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tower_claude_core::Tenant;
 
+use crate::books::Seed;
 use crate::error::Kind;
-use crate::owner_hash::Seed;
 use crate::{ConfigError, Plan};
 
 /// The plans tenants may have, by name: a shared handle, replaceable while calls run.
@@ -165,23 +165,34 @@ mod tests {
         assert!(error([twice]).contains("two limits of the same meter"));
         let many = (0..17).fold(plan(), |plan, _| plan.limit(limit(Meter::Tokens)));
         assert_eq!(error([many]), "plan p has more than 16 limits");
-        for (limit, word) in [
-            (limit(Meter::Usd), "usd"),
-            (Limit::concurrency(NonZeroU64::MIN), "concurrency"),
-            (limit(Meter::Tokens).scope(LimitScope::User), "user"),
-            (limit(Meter::Tokens).mode(LimitMode::Warn), "warn"),
+        let bucket = |burst| Algorithm::Bucket {
+            burst: NonZeroU64::new(burst).unwrap(),
+        };
+        for (limit, why) in [
             (
-                limit(Meter::Tokens).algorithm(Algorithm::Bucket {
-                    burst: NonZeroU64::MIN,
-                }),
-                "bucket",
+                Limit::new(Meter::Tokens, NonZeroU64::MAX, Per::Day),
+                "is larger than can be counted exactly",
             ),
-            (Limit::new(Meter::Tokens, NonZeroU64::MIN, Per::Day), "day"),
+            (
+                limit(Meter::Concurrency),
+                "needs a period, unless it is of concurrency, which has none",
+            ),
+            (
+                Limit::new(Meter::Tokens, NonZeroU64::MIN, Per::Day).algorithm(bucket(1)),
+                "is a bucket, which needs a period of a second, minute or hour",
+            ),
+            (
+                limit(Meter::Tokens).algorithm(bucket(1_000)),
+                "is a bucket that takes more than half a day to refill",
+            ),
         ] {
-            assert_eq!(
-                error([plan().limit(limit)]),
-                format!("plan p: {word} limits are not implemented yet")
-            );
+            let error = error([plan().limit(limit)]);
+            assert!(error.ends_with(why), "{error}");
         }
+        let of_account = limit(Meter::Tokens).scope(LimitScope::Account);
+        let twice = plan().limit(of_account).limit(of_account);
+        assert!(error([twice]).contains("two limits of the same meter"));
+        let warning = limit(Meter::Tokens).mode(LimitMode::Warn);
+        assert!(Plans::new([plan().limit(warning).limit(of_account)]).is_ok());
     }
 }

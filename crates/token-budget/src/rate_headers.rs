@@ -7,13 +7,15 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tower_claude_core::Timestamp;
 
-use crate::{Meter, Plan, Standing, Standings};
+use crate::{LimitMode, Meter, Plan, Standing, Standings};
 
 /// How the limits stand that callers are told of: of each meter, the one that has least left.
 #[derive(Clone, Debug)]
 pub(crate) struct Headline {
     at: Timestamp,
     shown: [Option<Shown>; METERS.len()],
+    /// One bit for each limit of the plan that merely warns and is exceeded.
+    warned: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +61,9 @@ static NAMES: [[HeaderName; 3]; METERS.len()] = [
     ],
 ];
 
+/// Names the limits that only warn and are exceeded.
+const WARNING: HeaderName = HeaderName::from_static("x-claude-budget-warning");
+
 /// How the names of all of them begin.
 const FAMILY: &str = "anthropic-ratelimit-";
 
@@ -73,8 +78,15 @@ const MOST_HEADERS: usize = 3 * METERS.len() + 4;
 impl Headline {
     pub(crate) fn new(plan: &Plan, standings: &Standings) -> Self {
         let mut shown = [None; METERS.len()];
+        let mut warned = 0;
         for (limit, (kind, standing)) in plan.limits().iter().zip(standings.as_slice()).enumerate()
         {
+            if kind.mode == LimitMode::Warn {
+                if standing.is_exceeded() {
+                    warned |= 1 << limit;
+                }
+                continue;
+            }
             let Some(meter) = METERS.iter().position(|meter| *meter == kind.meter) else {
                 continue;
             };
@@ -89,7 +101,25 @@ impl Headline {
         Self {
             at: Timestamp::now(),
             shown,
+            warned,
         }
+    }
+
+    /// Names the limits that would refuse the call if they did more than warn; says whether
+    /// there are any.
+    pub(crate) fn warn(&self, plan: &Plan, headers: &mut HeaderMap) -> bool {
+        if self.warned == 0 {
+            return false;
+        }
+        let limits = plan.limits().iter().enumerate();
+        let names: Vec<String> = limits
+            .filter(|(index, _)| self.warned & (1 << index) != 0)
+            .map(|(_, limit)| limit.name())
+            .collect();
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(names.join(", "))) {
+            headers.insert(WARNING, value);
+        }
+        true
     }
 
     /// Replaces what upstream says of the account by what is true of the tenant.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::{Amounts, Owner, Plan};
+use crate::{Amounts, Plan, Subject};
 
 /// The name of one reservation: never used twice, never taken from a caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,8 +17,8 @@ pub struct Reservation {
     /// Its name.
     pub id: ReservationId,
     /// Whose budget it is taken from.
-    pub owner: Owner,
-    /// The limits.
+    pub subject: Subject,
+    /// The limits: all of [`Plan::limits`], whatever their scope.
     pub plan: Arc<Plan>,
     /// What the call is expected to take.
     pub amounts: Amounts,
@@ -27,6 +27,9 @@ pub struct Reservation {
     pub certain: Amounts,
     /// How long the hold is kept without a settlement. Longer than any call may take.
     pub hold_for: Duration,
+    /// How long such calls last: what a caller waits at least for whom others' holds stand in
+    /// the way.
+    pub lasting: Duration,
 }
 
 /// What is told a store after a call: what it really took.
@@ -36,7 +39,7 @@ pub struct Settlement {
     /// The name of the reservation.
     pub id: ReservationId,
     /// Whose budget it was taken from.
-    pub owner: Owner,
+    pub subject: Subject,
     /// The limits at the time of the reservation.
     pub plan: Arc<Plan>,
     /// What the call took.
@@ -77,23 +80,28 @@ impl fmt::Debug for ReservationId {
 // === impl Reservation ===
 
 impl Reservation {
-    /// How long a hold is kept unless said otherwise: 20 minutes.
-    pub const HOLD_FOR: Duration = Duration::from_secs(20 * 60);
+    /// How long a hold is kept unless said otherwise: 6 hours.
+    pub const HOLD_FOR: Duration = Duration::from_secs(6 * 3600);
 
-    /// A reservation of which everything but the output is certain.
+    /// How long calls last as far as nobody knows better: 2 seconds.
+    pub const LASTING: Duration = Duration::from_secs(2);
+
+    /// A reservation of which everything but the output, and what it costs, is certain.
     #[must_use]
-    pub fn new(id: ReservationId, owner: Owner, plan: Arc<Plan>, amounts: Amounts) -> Self {
+    pub fn new(id: ReservationId, subject: Subject, plan: Arc<Plan>, amounts: Amounts) -> Self {
         let certain = Amounts {
             output_tokens: 0,
+            nano_dollars: 0,
             ..amounts
         };
         Self {
             id,
-            owner,
+            subject,
             plan,
             amounts,
             certain,
             hold_for: Self::HOLD_FOR,
+            lasting: Self::LASTING,
         }
     }
 }
@@ -101,12 +109,17 @@ impl Reservation {
 // === impl Settlement ===
 
 impl Settlement {
-    /// A settlement of `amounts` for a reservation of that name, owner and plan.
+    /// A settlement of `amounts` for a reservation of that name, subject and plan.
     #[must_use]
-    pub const fn new(id: ReservationId, owner: Owner, plan: Arc<Plan>, amounts: Amounts) -> Self {
+    pub const fn new(
+        id: ReservationId,
+        subject: Subject,
+        plan: Arc<Plan>,
+        amounts: Amounts,
+    ) -> Self {
         Self {
             id,
-            owner,
+            subject,
             plan,
             amounts,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tower_claude_core::BoxError;
 
-use crate::{LimitUsage, Owner, Plan, Reservation, Reserved, Settlement};
+use crate::{LimitUsage, Plan, Reservation, Reserved, Settlement, Subject};
 
 /// Keeps the books: what is spent, what is set aside, by whom.
 ///
@@ -19,8 +19,8 @@ use crate::{LimitUsage, Owner, Plan, Reservation, Reserved, Settlement};
 /// use std::future::{Ready, ready};
 /// use std::sync::Arc;
 /// use tower_claude_token_budget::{
-///     BudgetStore, LimitUsage, Owner, Plan, Reservation, Reserved, Settlement, Standings,
-///     StoreError,
+///     BudgetStore, LimitUsage, Plan, Reservation, Reserved, Settlement, Standings,
+///     StoreError, Subject,
 /// };
 ///
 /// /// Grants everything and remembers nothing.
@@ -35,13 +35,13 @@ use crate::{LimitUsage, Owner, Plan, Reservation, Reserved, Settlement};
 ///         ready(Ok(Reserved::Granted { standings }))
 ///     }
 ///
-///     fn extend(&self, more: Reservation) -> Self::Reserve {
-///         self.reserve(more)
+///     fn extend(&self, total: Reservation) -> Self::Reserve {
+///         self.reserve(total)
 ///     }
 ///
 ///     fn settle(&self, _: Settlement) {}
 ///
-///     fn usage(&self, _: &Owner, _: &Arc<Plan>) -> Self::Usage {
+///     fn usage(&self, _: &Subject, _: &Arc<Plan>) -> Self::Usage {
 ///         ready(Ok(Vec::new()))
 ///     }
 /// }
@@ -50,7 +50,7 @@ pub trait BudgetStore {
     /// The answer to [`reserve`](Self::reserve) and [`extend`](Self::extend).
     ///
     /// Dropping it may leave a hold behind, which the settlement that follows releases.
-    type Reserve: Future<Output = Result<Reserved, StoreError>>;
+    type Reserve: Future<Output = Result<Reserved, StoreError>> + Send + 'static;
 
     /// The answer to [`usage`](Self::usage).
     type Usage: Future<Output = Result<Vec<LimitUsage>, StoreError>>;
@@ -58,18 +58,19 @@ pub trait BudgetStore {
     /// Sets aside what a call is expected to take.
     fn reserve(&self, reservation: Reservation) -> Self::Reserve;
 
-    /// Raises a hold by what `more` says, all or nothing, and renews its expiry.
+    /// Raises a hold to what `total` says, all or nothing, and renews its expiry either way.
     ///
-    /// What the store does not hold is reserved.
-    fn extend(&self, more: Reservation) -> Self::Reserve;
+    /// Nothing is lowered, so the same extension again changes nothing. What the store does
+    /// not hold, or no longer, is set aside anew.
+    fn extend(&self, total: Reservation) -> Self::Reserve;
 
     /// Replaces what was set aside by what was spent.
     ///
     /// Called from destructors: it never waits, blocks or fails. A remote store queues.
     fn settle(&self, settlement: Settlement);
 
-    /// How the limits of a plan stand for one owner.
-    fn usage(&self, owner: &Owner, plan: &Arc<Plan>) -> Self::Usage;
+    /// How the limits of a plan stand for one subject.
+    fn usage(&self, subject: &Subject, plan: &Arc<Plan>) -> Self::Usage;
 }
 
 /// A store that could not be asked, or did not answer.
@@ -85,8 +86,35 @@ pub enum WhenStoreIsDown {
     /// They are refused (503).
     #[default]
     Refuse,
+    /// They pass within a share of the limit that this process may grant on its own: the
+    /// limit divided by [`replicas`](crate::TokenBudgetLayer::replicas). All processes
+    /// together let pass at most the limit once more in each of its periods, however often
+    /// the store goes away. They are settled when it is back.
+    Lease,
     /// They pass, and are settled when the store is back.
     Allow,
+}
+
+// === impl WhenStoreIsDown ===
+
+impl WhenStoreIsDown {
+    /// The word for it in configuration and in `x-claude-budget-store`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Lease => "lease",
+            Self::Allow => "allow",
+        }
+    }
+
+    /// The policy of a word, as [`WhenStoreIsDown::as_str`] writes it.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Refuse, Self::Lease, Self::Allow]
+            .into_iter()
+            .find(|policy| policy.as_str() == word)
+    }
 }
 
 // === impl BudgetStore ===
@@ -102,16 +130,16 @@ where
         T::reserve(self, reservation)
     }
 
-    fn extend(&self, more: Reservation) -> Self::Reserve {
-        T::extend(self, more)
+    fn extend(&self, total: Reservation) -> Self::Reserve {
+        T::extend(self, total)
     }
 
     fn settle(&self, settlement: Settlement) {
         T::settle(self, settlement);
     }
 
-    fn usage(&self, owner: &Owner, plan: &Arc<Plan>) -> Self::Usage {
-        T::usage(self, owner, plan)
+    fn usage(&self, subject: &Subject, plan: &Arc<Plan>) -> Self::Usage {
+        T::usage(self, subject, plan)
     }
 }
 

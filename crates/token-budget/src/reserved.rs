@@ -42,7 +42,8 @@ pub struct Standings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     remaining: u64,
-    resets_in_millis: u64,
+    resets_in_millis: u32,
+    is_exceeded: bool,
 }
 
 /// How a limit stands, for a page that a person reads.
@@ -69,6 +70,7 @@ impl Standings {
             standings: [Standing {
                 remaining: 0,
                 resets_in_millis: 0,
+                is_exceeded: false,
             }; Plan::MOST_LIMITS],
             len: 0,
         }
@@ -103,10 +105,30 @@ impl Standing {
     #[must_use]
     pub fn new(remaining: u64, resets_in: Duration) -> Self {
         let up = u64::from(resets_in.subsec_nanos().div_ceil(1_000_000));
+        let millis = resets_in.as_secs().saturating_mul(1_000).saturating_add(up);
+        Self::of_millis(remaining, millis, false)
+    }
+
+    /// More than all of it is taken: calls pass only because the limit merely warns.
+    #[must_use]
+    pub const fn exceeded(mut self) -> Self {
+        self.is_exceeded = true;
+        self
+    }
+
+    pub(crate) fn of_millis(remaining: u64, resets_in: u64, is_exceeded: bool) -> Self {
         Self {
             remaining,
-            resets_in_millis: resets_in.as_secs().saturating_mul(1_000).saturating_add(up),
+            // No period is as long as the 49 days that fit.
+            resets_in_millis: u32::try_from(resets_in).unwrap_or(u32::MAX),
+            is_exceeded,
         }
+    }
+
+    /// Whether more is taken than there is.
+    #[must_use]
+    pub const fn is_exceeded(self) -> bool {
+        self.is_exceeded
     }
 
     /// What is left.
@@ -118,7 +140,7 @@ impl Standing {
     /// After this long the limit is whole again, to the millisecond.
     #[must_use]
     pub const fn resets_in(self) -> Duration {
-        Duration::from_millis(self.resets_in_millis)
+        Duration::from_millis(self.resets_in_millis as u64)
     }
 }
 
@@ -140,6 +162,6 @@ impl LimitUsage {
     #[must_use]
     pub const fn remaining(&self) -> u64 {
         let used = self.spent.saturating_add(self.held);
-        self.limit.amount.get().saturating_sub(used)
+        self.limit.capacity().saturating_sub(used)
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::mem;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,15 +9,20 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tower_claude_core::{
-    BoxError, Call, CallBody, Endpoint, Intake, Refusal, ResponseBody, Tenant,
+    BoxError, Call, CallBody, Consent, Endpoint, Intake, Refusal, ResponseBody, Tenant,
 };
+use tower_claude_pricing::Prices;
 use tower_service::Service;
 
-use crate::permit::{Books, Permit};
+use crate::charge::Chargeable;
+use crate::keep::{Books, Keep};
+use crate::money::Money;
+use crate::permit::{Permit, Pledge};
+use crate::raise::Raise;
 use crate::rate_headers::Resets;
 use crate::{
-    Amounts, BudgetBody, BudgetStore, DefaultEstimate, Estimate, Meter, Owner, Plan, Plans,
-    ReserveOutput, ResponseFuture, WhenStoreIsDown, refuse,
+    Amounts, BudgetBody, BudgetStats, BudgetStore, DefaultEstimate, Estimate, Meter, Owner, Plan,
+    Plans, Reservation, ReserveOutput, ResponseFuture, Subject, refuse,
 };
 
 /// A service whose calls are paid out of budgets; made by
@@ -32,9 +38,11 @@ pub(crate) struct Shared<St, E> {
     pub(crate) plans: Plans,
     pub(crate) estimate: Arc<E>,
     pub(crate) intake: Intake,
-    pub(crate) when_store_is_down: WhenStoreIsDown,
+    pub(crate) prices: Prices,
+    pub(crate) top_up: NonZeroU64,
     pub(crate) hold_for: Duration,
     pub(crate) resets: Arc<Resets>,
+    pub(crate) stats: BudgetStats,
 }
 
 // === impl TokenBudget ===
@@ -104,7 +112,7 @@ where
     /// What is to be set aside for a call; `None` if it costs nothing.
     pub(crate) fn permit(
         &self,
-        request: &Request<CallBody>,
+        request: &mut Request<CallBody>,
         call: &Call,
     ) -> Result<Option<Permit>, Refusal> {
         if !call.endpoint().counts_as_request() {
@@ -112,20 +120,43 @@ where
         }
         let tenant = request.extensions().get::<Tenant>();
         let plan = self.plans.of_tenant(tenant).map_err(refuse::unplanned)?;
-        let owner = Owner::of(tenant);
+        let subject = Subject::of_call(Owner::of(tenant), call, &plan);
+        let model = call.model().unwrap_or_default();
         let learned = &self.books.learned;
-        let key = learned.key(&owner, call.model().unwrap_or_default());
-        let amounts = match call.endpoint() {
-            Endpoint::Messages => {
-                let input = self.estimate.estimate(call).input_tokens.max(1);
-                call.attempts().estimate(input);
-                let wanted = learned.output(key, plan.output_policy());
-                Amounts::new(1, input, output(&plan, call, input, wanted))
+        let key = learned.key(&subject.owner, model);
+        let is_message = call.endpoint() == Endpoint::Messages;
+        let (mut amounts, mut certain) = (Amounts::new(1, 0, 0), Amounts::new(1, 0, 0));
+        let mut money = None;
+        if is_message {
+            let input = self.estimate.estimate(call).input_tokens.max(1);
+            call.attempts().estimate(input);
+            let wanted = learned.output(key, plan.output_policy());
+            let output = output(&plan, call, input, wanted, self.top_up.get());
+            amounts = Amounts::new(1, input, output);
+            certain = Amounts::new(1, input, 0);
+            if plan.counts(Meter::Usd) {
+                let priced = Money::new(self.prices.table(), model);
+                let most = |output| priced.most(None, input, output);
+                let both = most(output).and_then(|all| Ok((all, most(0)?)));
+                let (all, input) = both.map_err(|_| refuse::unpriced(&subject.owner, model))?;
+                (amounts.nano_dollars, certain.nano_dollars) = (all, input);
+                money = Some(priced);
             }
-            _ => Amounts::new(1, 0, 0),
-        };
-        let permit = Permit::new(&self.books, call, owner, plan, amounts, key);
-        Ok(Some(permit))
+        }
+        let lasting = learned.lasting(key).unwrap_or(Reservation::LASTING);
+        let asked = (amounts, certain);
+        let mut pledge = Pledge::new(subject, Arc::clone(&plan), asked, self.hold_for, lasting);
+        let books: Arc<dyn Keep + Send + Sync> = Arc::<Books<St>>::clone(&self.books);
+        if let Some(money) = &money {
+            pledge.share();
+            request.extensions_mut().insert(Consent::new(Raise {
+                books: Arc::clone(&books),
+                money: money.clone(),
+                pledge: pledge.clone(),
+            }));
+        }
+        let call = Chargeable::of(call, &plan, money);
+        Ok(Some(Permit::new(books, call, pledge, key)))
     }
 }
 
@@ -136,9 +167,11 @@ impl<St, E> Clone for Shared<St, E> {
             plans: self.plans.clone(),
             estimate: Arc::clone(&self.estimate),
             intake: self.intake.clone(),
-            when_store_is_down: self.when_store_is_down,
+            prices: self.prices.clone(),
+            top_up: self.top_up,
             hold_for: self.hold_for,
             resets: Arc::clone(&self.resets),
+            stats: self.stats.clone(),
         }
     }
 }
@@ -146,17 +179,19 @@ impl<St, E> Clone for Shared<St, E> {
 /// How much output to set aside: what is wanted, as far as the caller allows it.
 ///
 /// What is only a guess never makes a call too large for a limit.
-fn output(plan: &Plan, call: &Call, input: u64, wanted: u64) -> u64 {
-    let allowed = call.max_tokens().unwrap_or(0).min(wanted);
-    if plan.output_policy() == ReserveOutput::Strict {
-        return allowed;
-    }
-    plan.limits()
-        .iter()
+fn output(plan: &Plan, call: &Call, input: u64, wanted: u64, step: u64) -> u64 {
+    let allowed = call.max_tokens().unwrap_or(0);
+    let wanted = match plan.output_policy() {
+        ReserveOutput::Strict => return allowed,
+        // Nobody can watch it: it may overrun by one step, as a stream.
+        ReserveOutput::Balanced if !call.is_stream() => wanted.max(allowed.saturating_sub(step)),
+        _ => wanted,
+    };
+    plan.all_limits()
         .filter_map(|limit| match limit.meter {
-            Meter::OutputTokens => Some(limit.amount.get()),
-            Meter::Tokens => Some(limit.amount.get().saturating_sub(input)),
+            Meter::OutputTokens => Some(limit.capacity()),
+            Meter::Tokens => Some(limit.capacity().saturating_sub(input)),
             _ => None,
         })
-        .fold(allowed, u64::min)
+        .fold(allowed.min(wanted), u64::min)
 }

@@ -15,7 +15,7 @@ use tower_claude_core::{
     ResponseBody, UsageCell, tap,
 };
 use tower_claude_testkit::{Answer, ScriptedBody};
-use tower_claude_token_budget::{MemoryStore, Owner, Plans, TokenBudgetLayer};
+use tower_claude_token_budget::{MemoryStore, Owner, Plan, Plans, Subject, TokenBudgetLayer};
 
 type Inner = Response<ResponseBody<ScriptedBody>>;
 
@@ -33,7 +33,7 @@ async fn inside(log: fn(&Call), answer: fn(RequestId) -> Inner) -> (Vec<(u64, u6
     drop(response);
     let plan = plans.get(None).unwrap();
     (
-        support::books(&store, &Owner::Anonymous, &plan).await,
+        support::books(&store, &Subject::new(Owner::Anonymous), &plan).await,
         status,
     )
 }

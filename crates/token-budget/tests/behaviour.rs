@@ -52,19 +52,19 @@ async fn balanced_learns_what_calls_need() {
         Answer::message("m")
             .text("x")
             .output_tokens(700)
-            .into_json()
+            .into_stream()
     });
     let stack = Stack::new(wide(), fake);
     let mut held = Vec::new();
     for _ in 0..30 {
-        let response = stack.call(messages(64_000, false)).await;
+        let response = stack.call(messages(64_000, true)).await;
         held.push(stack.books().await[2].1);
         text(response).await;
     }
     assert_eq!(held[0], 1_024, "a first guess");
     let last = held.last().unwrap();
     assert!((910..1_000).contains(last), "{last}");
-    let response = stack.call(messages(300, false)).await;
+    let response = stack.call(messages(300, true)).await;
     assert_eq!(stack.books().await[2].1, 300, "never more than max_tokens");
     text(response).await;
 }

@@ -17,7 +17,7 @@ use tower_claude_core::CallBody;
 use tower_claude_testkit::{Answer, FakeClaude, ScriptedBody, ServiceProbe, Step};
 use tower_claude_token_budget::{
     Amounts, BudgetStore, LimitUsage, MemoryStore, Owner, Plan, Plans, Reservation, Reserved,
-    Settlement, Standings, StoreError, TokenBudgetLayer,
+    Settlement, Standings, StoreError, Subject, TokenBudgetLayer,
 };
 
 /// Grants everything, and counts what it is told.
@@ -45,7 +45,7 @@ impl BudgetStore for Counting {
         self.settled.lock().unwrap().push(settlement);
     }
 
-    fn usage(&self, _: &Owner, _: &Arc<Plan>) -> Self::Usage {
+    fn usage(&self, _: &Subject, _: &Arc<Plan>) -> Self::Usage {
         ready(Ok(Vec::new()))
     }
 }
@@ -136,7 +136,7 @@ async fn a_call_dropped_while_the_store_is_asked_releases_what_it_may_have_set_a
         fn settle(&self, settlement: Settlement) {
             self.0.lock().unwrap().push(settlement);
         }
-        fn usage(&self, _: &Owner, _: &Arc<Plan>) -> Self::Usage {
+        fn usage(&self, _: &Subject, _: &Arc<Plan>) -> Self::Usage {
             pending()
         }
     }
@@ -166,7 +166,7 @@ async fn a_panic_inside_settles_as_well() {
     let call = tokio::spawn(layer.layer(inner).oneshot(messages(100, true)));
     assert!(call.await.unwrap_err().is_panic());
     let plan = plans.get(None).unwrap();
-    let books = support::books(&store, &Owner::Anonymous, &plan).await;
+    let books = support::books(&store, &Subject::new(Owner::Anonymous), &plan).await;
     assert_eq!(books[..3], [(1, 0), (ESTIMATE, 0), (0, 0)]);
 }
 

@@ -132,8 +132,8 @@ fn neither_the_future_nor_the_body_is_large() {
     let future = size_of_future::<_, Request<CallBody>>(&service);
     let inner = size_of_future::<_, Request<CallBody>>(&FakeClaude::default());
     println!("future {future}, of the inner service {inner}");
-    assert!(future <= 900, "{future}");
+    assert!(future <= 1_100, "{future}");
     let body = size_of::<tower_claude_token_budget::BudgetBody<()>>();
     println!("body {body}");
-    assert!(body <= 320, "{body}");
+    assert!(body <= 512, "{body}");
 }

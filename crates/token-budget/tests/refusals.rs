@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use http::Request;
 use http_body_util::BodyExt as _;
-use support::{Stack, header, json, limit, messages, of, owner, plan, tenant, wide};
+use support::{Stack, header, json, limit, messages, of, plan, subject, tenant, wide};
 use tokio::time::advance;
 use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::{Call, CallBody, Refusal, RefusalKind, Timestamp};
 use tower_claude_testkit::{Answer, FakeClaude};
 use tower_claude_token_budget::{
     BudgetStore, Estimated, LimitUsage, MemoryStore, Meter, Owner, Plan, Plans, Reservation,
-    ReserveOutput, Reserved, Settlement, StoreError, TokenBudgetLayer, WhenStoreIsDown,
+    ReserveOutput, Reserved, Settlement, StoreError, Subject, TokenBudgetLayer, WhenStoreIsDown,
 };
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,11 @@ async fn callers_without_a_tenant_share_one_budget_and_tenants_have_their_own() 
         let request = of(tenant(name), messages(16, false));
         assert_eq!(stack.call(request).await.status(), 200, "{name}");
     }
-    let usage = stack.store.usage(&owner("web"), &stack.plan).await.unwrap();
+    let usage = stack
+        .store
+        .usage(&subject("web"), &stack.plan)
+        .await
+        .unwrap();
     assert_eq!((usage[0].spent, usage[0].remaining()), (1, 0));
 }
 
@@ -185,7 +189,7 @@ impl BudgetStore for Down {
             .fetch_add(settlement.amounts.input_tokens, SeqCst);
     }
 
-    fn usage(&self, _: &Owner, _: &Arc<Plan>) -> Self::Usage {
+    fn usage(&self, _: &Subject, _: &Arc<Plan>) -> Self::Usage {
         ready(Err(StoreError::new("connection refused")))
     }
 }
@@ -246,7 +250,7 @@ async fn a_store_that_never_answers_holds_only_its_own_call() {
             pending()
         }
         fn settle(&self, _: Settlement) {}
-        fn usage(&self, _: &Owner, _: &Arc<Plan>) -> Self::Usage {
+        fn usage(&self, _: &Subject, _: &Arc<Plan>) -> Self::Usage {
             pending()
         }
     }

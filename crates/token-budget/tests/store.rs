@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use support::{Till, limit, owner, plan};
+use support::{Till, limit, plan, subject};
 use tokio::time::advance;
 use tower_claude_token_budget::{
     Amounts, BudgetStore as _, MemoryStore, Meter, Plan, Reservation, ReservationId, Reserved,
@@ -89,17 +89,17 @@ async fn a_lone_caller_that_waits_as_long_as_it_is_told_succeeds_and_not_before(
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        advance(Duration::from_micros(random >> 43)).await;
+        advance(Duration::from_millis(random >> 53)).await;
         let call = input(1 + (random >> 20) % 600);
         let id = match till.reserve("web", call).await {
             (id, Reserved::Granted { .. }) => id,
             (_, Reserved::Denied { retry_after, .. }) => {
                 denied += 1;
                 assert!(retry_after <= Duration::from_secs(60), "{retry_after:?}");
-                advance(retry_after - Duration::from_micros(1)).await;
+                advance(retry_after - Duration::from_millis(1)).await;
                 let (_, early) = till.reserve("web", call).await;
                 assert!(matches!(early, Reserved::Denied { .. }), "too early");
-                advance(Duration::from_micros(1)).await;
+                advance(Duration::from_millis(1)).await;
                 till.granted("web", call).await
             }
             (_, answer) => panic!("{answer:?}"),
@@ -116,7 +116,9 @@ async fn where_holds_are_in_the_way_the_wait_is_as_long_as_calls_lasted() {
     advance(Duration::from_secs(5)).await;
     till.settle("web", first, input(10));
     till.granted("web", input(90)).await;
-    let (_, answer) = till.reserve("web", input(50)).await;
+    let mut reservation = till.reservation("web", input(50));
+    reservation.lasting = Duration::from_secs(5);
+    let answer = till.store.reserve(reservation).await.unwrap();
     let Reserved::Denied {
         retry_after,
         resets_in,
@@ -210,20 +212,23 @@ async fn a_hold_that_expires_is_charged_what_was_certain_and_the_rest_when_it_is
 async fn an_extension_raises_the_hold_or_nothing_and_renews_its_expiry() {
     let till = Till::new(plan(&[(Meter::OutputTokens, 100), (Meter::Tokens, 120)]));
     let first = till.reservation("web", Amounts::new(1, 10, 50));
-    let more = |output| {
-        let mut more = first.clone();
-        more.amounts = Amounts::new(0, 0, output);
-        more.certain = Amounts::default();
-        till.store.extend(more)
+    let to = |output| {
+        let mut total = first.clone();
+        total.amounts.output_tokens = output;
+        till.store.extend(total)
     };
     till.store.reserve(first.clone()).await.unwrap();
-    advance(Duration::from_secs(600)).await;
-    let answer = more(50).await.unwrap();
-    assert!(matches!(answer, Reserved::Granted { .. }), "{answer:?}");
-    let answer = more(1).await.unwrap();
-    assert!(matches!(answer, Reserved::Denied { .. }), "{answer:?}");
+    advance(Reservation::HOLD_FOR / 2).await;
+    for _ in 0..3 {
+        let answer = to(100).await.unwrap();
+        assert!(matches!(answer, Reserved::Granted { .. }), "{answer:?}");
+    }
+    for output in [101, 111] {
+        let answer = to(output).await.unwrap();
+        assert!(!matches!(answer, Reserved::Granted { .. }), "{answer:?}");
+    }
     assert_eq!(till.books("web").await, [(0, 100), (0, 110)]);
-    advance(Duration::from_secs(1_000)).await;
+    advance(Reservation::HOLD_FOR * 3 / 4).await;
     assert_eq!(till.books("web").await, [(0, 100), (0, 110)], "renewed");
     till.settle("web", first.id, Amounts::new(1, 10, 77));
     assert_eq!(till.books("web").await, [(77, 0), (87, 0)]);
@@ -252,10 +257,10 @@ async fn another_plan_does_not_forget_what_was_spent() {
 #[tokio::test(start_paused = true)]
 async fn owners_are_bounded_and_only_idle_ones_are_forgotten() {
     let store = MemoryStore::bounded(100.try_into().unwrap());
-    let plan = Arc::new(Plan::new("p").limit(limit(Meter::Requests, 10)));
+    let plan = Arc::new(Plan::new("p").limit(limit(Meter::InputTokens, 10)));
     let reserve = |name: String| {
         let (id, plan) = (ReservationId::generate(), Arc::clone(&plan));
-        let reservation = Reservation::new(id, owner(&name), plan, REQUEST);
+        let reservation = Reservation::new(id, subject(&name), plan, input(1));
         (id, store.reserve(reservation))
     };
     for n in 0..100 {
@@ -270,7 +275,9 @@ async fn owners_are_bounded_and_only_idle_ones_are_forgotten() {
     advance(Duration::from_secs(61)).await;
     // Nothing is spent any more, but all have a hold; they expire.
     assert!(reserve("one-more".into()).1.await.is_err());
-    advance(Reservation::HOLD_FOR).await;
+    advance(Reservation::HOLD_FOR + Duration::from_secs(1)).await;
+    assert!(reserve("one-more".into()).1.await.is_err(), "they expire");
+    advance(Duration::from_secs(61)).await;
     for n in 0..100 {
         assert!(reserve(format!("u{n}")).1.await.is_ok(), "{n}");
         assert!(store.owners() <= 100);

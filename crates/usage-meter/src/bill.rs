@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use tower_claude_core::{Attempt, End, Endpoint, Metered, Platform, Target};
-use tower_claude_pricing::{self as pricing, Cost, Day, PriceTable, Unpriced};
+use tower_claude_core::{Attempt, Endpoint, Metered, Target};
+use tower_claude_pricing::{Answered, Cost, Day, PriceTable, Unpriced};
 
-use crate::metered::{Output, served_model};
-use crate::{UsageRecord, UsageSource};
+use crate::UsageRecord;
 
 /// Says what the attempts of one call cost.
 pub(crate) struct Biller<'a> {
@@ -56,15 +55,17 @@ impl<'a> Biller<'a> {
         if self.is_free() || !is_success(status) {
             return Ok(Cost::ZERO);
         }
-        // An error before content is not billed, although usage may have been reported.
-        if metered.end == Some(End::Errored) && !metered.has_content {
-            return Ok(Cost::ZERO);
-        }
         // The items of a batch are billed by its results; what passes unread is not known.
-        if self.endpoint != Endpoint::Messages || !metered.usage.is_known() {
+        if self.endpoint != Endpoint::Messages {
             return Err(Unpriced::UsageMissing);
         }
-        self.price(metered, target)
+        self.has_priced |= metered.usage.is_known();
+        let known = Answered {
+            asked: self.asked.as_deref(),
+            target,
+            at: self.day,
+        };
+        self.table.answer_cost(metered, known)
     }
 
     /// What an attempt costs whose answer the caller does not get.
@@ -82,39 +83,8 @@ impl<'a> Biller<'a> {
             None => Err(Unpriced::UsageMissing),
         }
     }
-
-    fn price(&mut self, metered: &Metered, target: Option<&Target>) -> Result<Cost, Unpriced> {
-        let asked = self.asked.as_deref();
-        let served = served_model(metered).or(asked).unwrap_or_default();
-        let mut call = pricing::Call::new(served, self.day)
-            .platform(target.map_or(pricing::Platform::Anthropic, platform))
-            .refused(metered.stop_reason.as_deref() == Some("refusal"));
-        if let Some(asked) = asked {
-            call = call.asked(asked);
-            if let Some(sent) = target.and_then(|target| target.model_here(asked)) {
-                call = call.sent(sent);
-            }
-        }
-        self.has_priced = true;
-        let output = Output::of(metered);
-        if output.source == UsageSource::Exact {
-            return self.table.cost(&call, &metered.usage);
-        }
-        let mut usage = metered.usage.clone();
-        usage.output_tokens = output.tokens;
-        self.table.cost(&call, &usage)
-    }
 }
 
 pub(crate) fn is_success(status: Option<u16>) -> bool {
     status.is_some_and(|status| (200..300).contains(&status))
-}
-
-fn platform(target: &Target) -> pricing::Platform {
-    match target.speaks() {
-        Platform::Bedrock => pricing::Platform::Bedrock,
-        Platform::Vertex => pricing::Platform::Vertex,
-        Platform::Foundry => pricing::Platform::Foundry,
-        _ => pricing::Platform::Anthropic,
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tower_claude_core::{IterationKind, Metered};
+use tower_claude_core::Metered;
+use tower_claude_pricing::served_model;
 
 use crate::names::Names;
 use crate::{UsageRecord, UsageSource};
@@ -31,22 +32,6 @@ impl Output {
         };
         Self { tokens, source }
     }
-}
-
-/// The model that answered, as far as the answer says.
-///
-/// In a stream with a fallback, `message_start` names the model that declined; the one that
-/// served is named by the iterations.
-pub(crate) fn served_model(metered: &Metered) -> Option<&str> {
-    metered
-        .usage
-        .iterations
-        .iter()
-        .flatten()
-        .rev()
-        .filter(|iteration| iteration.kind == IterationKind::Fallback)
-        .find_map(|iteration| iteration.model.as_deref())
-        .or(metered.model.as_deref())
 }
 
 /// Writes down what an answer said of itself.

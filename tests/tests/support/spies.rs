@@ -11,7 +11,7 @@ use tower_claude::retry::{AttemptContext, Classify, DefaultClassify, Verdict};
 use tower_claude::tenant_auth::{Authenticate, Credential, KeyDigest, StaticKeys};
 use tower_claude::token_budget::{
     BudgetStore, DefaultEstimate, Estimate, Estimated, Limit, LimitUsage, MemoryStore, Meter,
-    Owner, Per, Plan, Plans, Reservation, Reserved, Settlement, StoreError,
+    Per, Plan, Plans, Reservation, Reserved, Settlement, StoreError, Subject,
 };
 use tower_claude::usage_meter::{Tally, UsageRecord, UsageSink};
 use tower_claude::{
@@ -142,9 +142,9 @@ impl BudgetStore for SpyStore {
         ready(self.spy(self.store.reserve(reservation)))
     }
 
-    fn extend(&self, more: Reservation) -> Self::Reserve {
-        self.evidence.shown("Reservation", &more);
-        ready(self.spy(self.store.extend(more)))
+    fn extend(&self, total: Reservation) -> Self::Reserve {
+        self.evidence.shown("Reservation", &total);
+        ready(self.spy(self.store.extend(total)))
     }
 
     fn settle(&self, settlement: Settlement) {
@@ -152,7 +152,7 @@ impl BudgetStore for SpyStore {
         self.store.settle(settlement);
     }
 
-    fn usage(&self, owner: &Owner, plan: &Arc<Plan>) -> Self::Usage {
-        self.store.usage(owner, plan)
+    fn usage(&self, subject: &Subject, plan: &Arc<Plan>) -> Self::Usage {
+        self.store.usage(subject, plan)
     }
 }

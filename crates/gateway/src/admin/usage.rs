@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tower_claude::failover::TargetHealth;
-use tower_claude::token_budget::{BudgetStore, LimitUsage, Owner};
+use tower_claude::token_budget::{BudgetStore, LimitUsage, Owner, Subject};
 use tower_claude::usage_meter::{Share, SnapshotMinute, Totals};
 
 use crate::View;
@@ -58,8 +58,8 @@ pub(super) async fn budgets(view: &View) -> Vec<Budget> {
         let Some(plan) = view.plans.get(Some(plan)) else {
             continue;
         };
-        let owner = Owner::Tenant(tenant.clone());
-        let limits = view.store.usage(&owner, &plan).await.unwrap_or_default();
+        let subject = Subject::new(Owner::Tenant(tenant.clone()));
+        let limits = view.store.usage(&subject, &plan).await.unwrap_or_default();
         budgets.extend(
             limits
                 .iter()

@@ -12,7 +12,7 @@ use tower_claude_core::{CallBody, Tenant, TenantId};
 use tower_claude_testkit::{Answer, FakeClaude};
 use tower_claude_token_budget::{
     Amounts, BudgetBody, BudgetStore, Limit, MemoryStore, Meter, Owner, Per, Plan, Plans,
-    Reservation, ReservationId, Reserved, Settlement, TokenBudget, TokenBudgetLayer,
+    Reservation, ReservationId, Reserved, Settlement, Subject, TokenBudget, TokenBudgetLayer,
 };
 
 pub(crate) type Budgeted = TokenBudget<FakeClaude, MemoryStore>;
@@ -39,6 +39,10 @@ pub(crate) fn wide() -> Plan {
     ])
 }
 
+pub(crate) fn subject(name: &str) -> Subject {
+    Subject::new(owner(name))
+}
+
 pub(crate) fn owner(name: &str) -> Owner {
     Owner::Tenant(TenantId::new(name).unwrap())
 }
@@ -63,7 +67,7 @@ impl Till {
 
     pub(crate) fn reservation(&self, name: &str, amounts: Amounts) -> Reservation {
         let id = ReservationId::generate();
-        Reservation::new(id, owner(name), Arc::clone(&self.plan), amounts)
+        Reservation::new(id, subject(name), Arc::clone(&self.plan), amounts)
     }
 
     pub(crate) async fn reserve(&self, name: &str, amounts: Amounts) -> (ReservationId, Reserved) {
@@ -81,17 +85,21 @@ impl Till {
     pub(crate) fn settle(&self, name: &str, id: ReservationId, amounts: Amounts) {
         let plan = Arc::clone(&self.plan);
         self.store
-            .settle(Settlement::new(id, owner(name), plan, amounts));
+            .settle(Settlement::new(id, subject(name), plan, amounts));
     }
 
     /// Spent and held of each limit.
     pub(crate) async fn books(&self, name: &str) -> Vec<(u64, u64)> {
-        books(&self.store, &owner(name), &self.plan).await
+        books(&self.store, &subject(name), &self.plan).await
     }
 }
 
-pub(crate) async fn books(store: &MemoryStore, owner: &Owner, plan: &Arc<Plan>) -> Vec<(u64, u64)> {
-    let usage = store.usage(owner, plan).await.unwrap();
+pub(crate) async fn books(
+    store: &MemoryStore,
+    subject: &Subject,
+    plan: &Arc<Plan>,
+) -> Vec<(u64, u64)> {
+    let usage = store.usage(subject, plan).await.unwrap();
     usage
         .iter()
         .map(|limit| (limit.spent, limit.held))
@@ -128,7 +136,7 @@ impl Stack {
 
     /// Spent and held of each limit of nobody's budget.
     pub(crate) async fn books(&self) -> Vec<(u64, u64)> {
-        books(&self.store, &Owner::Anonymous, &self.plan).await
+        books(&self.store, &Subject::new(Owner::Anonymous), &self.plan).await
     }
 
     /// What nobody's budget has spent under [`wide`]: requests, input, output. Nothing may be

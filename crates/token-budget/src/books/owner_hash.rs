@@ -1,15 +1,8 @@
 //! Hashing of owners, plans and reservation ids, without a look at each of them twice.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::Owner;
-
-/// An owner and its hash, so that shard and account are found with one look at its name.
-#[derive(Clone, Debug)]
-pub(crate) struct HashedOwner {
-    hash: u64,
-    pub(crate) owner: Owner,
-}
 
 /// A seeded hash of a few instructions a word.
 ///
@@ -22,39 +15,16 @@ pub(crate) struct WordHasher(u64);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seed(u64);
 
-// === impl HashedOwner ===
-
-impl HashedOwner {
-    pub(crate) fn new(seed: Seed, owner: Owner) -> Self {
-        Self {
-            hash: seed.hash_one(&owner),
-            owner,
-        }
-    }
-
-    /// Which of so many shards is its own.
-    pub(crate) fn shard(&self, shards: usize) -> usize {
-        // The map within a shard looks at the upper and the lower bits.
-        usize::try_from((self.hash >> 24) % (shards as u64)).unwrap_or(0)
-    }
+/// The hash of an owner, by which its shard and its account are found.
+pub(crate) fn hash_of(seed: Seed, owner: &Owner) -> u64 {
+    seed.hash_one(owner)
 }
 
-impl Hash for HashedOwner {
-    fn hash<H>(&self, state: &mut H)
-    where
-        H: Hasher,
-    {
-        state.write_u64(self.hash);
-    }
+/// Which of so many shards an owner of this hash is in.
+pub(crate) fn shard_of(hash: u64, shards: usize) -> usize {
+    // The map within a shard looks at the upper and the lower bits.
+    usize::try_from((hash >> 24) % (shards as u64)).unwrap_or(0)
 }
-
-impl PartialEq for HashedOwner {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.owner == other.owner
-    }
-}
-
-impl Eq for HashedOwner {}
 
 // === impl WordHasher ===
 
@@ -126,15 +96,15 @@ mod tests {
         let seed = Seed::default();
         let owners = (0..10_000).map(|n| {
             let id = TenantId::new(&format!("tenant-{n:05}")).unwrap();
-            HashedOwner::new(seed, Owner::Tenant(id))
+            hash_of(seed, &Owner::Tenant(id))
         });
         let owners: Vec<_> = owners.collect();
-        let hashes: HashSet<_> = owners.iter().map(|owner| owner.hash).collect();
+        let hashes: HashSet<_> = owners.iter().copied().collect();
         assert_eq!(hashes.len(), 10_000);
         for shard in 0..64 {
             let count = owners
                 .iter()
-                .filter(|owner| owner.shard(64) == shard)
+                .filter(|hash| shard_of(**hash, 64) == shard)
                 .count();
             assert!((80..240).contains(&count), "{count}");
         }

@@ -1,23 +1,25 @@
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
-use tower_claude_pricing::PriceTable;
+use crate::PriceTable;
+use arc_swap::ArcSwap;
 
 /// A price table that can be replaced while calls run.
 ///
 /// A clone is the same handle. A call is priced by the table that is in force when it ends.
 ///
 /// ```
-/// use tower_claude_pricing::{Price, PriceTable, Rate, Rates};
-/// use tower_claude_usage_meter::{Prices, UsageMeterLayer};
+/// use tower_claude_pricing::{Price, PriceTable, Prices, Rate, Rates};
 ///
+/// // One handle for all layers that price.
 /// let prices = Prices::default();
-/// let layer = UsageMeterLayer::new(()).prices(prices.clone());
+/// let (for_budget, for_meter) = (prices.clone(), prices.clone());
 ///
 /// let rates = Rates::new(Rate::per_million_tokens("3")?, Rate::per_million_tokens("15")?);
 /// prices.replace(PriceTable::builtin().price("my-deployment", Price::new(rates)));
-/// # let _ = layer;
+/// assert!(for_meter.table().is_priced("my-deployment"));
+/// # drop(for_budget);
 /// # Ok::<(), tower_claude_pricing::ParseCostError>(())
 /// ```
 #[derive(Clone)]
@@ -43,7 +45,9 @@ impl Prices {
         self.0.load_full()
     }
 
-    pub(crate) fn load(&self) -> Guard<Arc<PriceTable>> {
+    /// The table in force, for a moment: cheaper than [`table`](Self::table).
+    #[must_use]
+    pub fn load(&self) -> impl Deref<Target = Arc<PriceTable>> {
         self.0.load()
     }
 }

@@ -1,0 +1,257 @@
+use std::fmt;
+use std::future::{Ready, ready};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+use tower_claude_core::Timestamp;
+
+use crate::books::account::Account;
+use crate::books::hold::Asked;
+use crate::books::owner_hash::{Seed, hash_of, shard_of};
+use crate::books::shard::Shard;
+use crate::{
+    Amounts, BudgetStore, LimitMode, LimitUsage, Owner, Plan, Reservation, Reserved, Settlement,
+    StoreError, Subject,
+};
+
+/// Keeps the books in the memory of the process. A clone is the same books.
+///
+/// - Of a sliding limit, what counts stops to count a whole period after it was spent, so no
+///   window of the period's length ever holds more than the limit; within a sixtieth of the
+///   period, it stops to count with the last of its neighbours.
+/// - A bucket holds its burst and refills at the rate of the limit: no window of the period's
+///   length holds more than the limit and one burst.
+/// - A day or a month is that of the calendar, in UTC. A call counts in the one in which it
+///   began, whenever it ends.
+/// - A request is spent when it is granted. Tokens and money are held when they are granted
+///   and spent when they are settled: until then they count in full, and for one period more.
+///   So the limit holds whether tokens are counted at the beginning of a call, at its end, or
+///   in between.
+/// - What was taken beyond the hold is spent as well, even beyond the limit: a debt, which
+///   keeps later calls out until it has left the window, is refilled, or its day is over. That
+///   of a bucket is cut at one burst or one period's worth, whichever is more.
+/// - A hold that is neither settled nor renewed expires, and is charged what was certain: the
+///   request and the estimate of its input.
+/// - Owners without holds and without spend are forgotten. There are never more than it was
+///   made for ([`bounded`](Self::bounded)); where all are in use, new ones are refused. Of one
+///   owner, 10,000 users, features and models are told apart; the others share one limit.
+#[derive(Clone)]
+pub struct MemoryStore(Arc<Books>);
+
+struct Books {
+    /// When the store was made, and what its clock said then, in milliseconds since 1970.
+    began: Instant,
+    began_at: u64,
+    seed: Seed,
+    shards: Box<[Mutex<Shard>]>,
+    owners: AtomicUsize,
+    most_owners: usize,
+    /// When all shards were last searched for idle owners, in seconds since 1970.
+    searched: AtomicU64,
+}
+
+const SHARDS: usize = 64;
+const MOST_OWNERS: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+
+// === impl MemoryStore ===
+
+impl MemoryStore {
+    /// Books for up to 100,000 owners in use at one time.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::bounded(MOST_OWNERS)
+    }
+
+    /// Books for up to so many owners in use at one time.
+    #[must_use]
+    pub fn bounded(most_owners: NonZeroUsize) -> Self {
+        Self::starting_at(most_owners, Timestamp::now())
+    }
+
+    /// Books whose clock says `now`, and goes on from there with that of tokio: for tests that
+    /// look at midnight.
+    #[must_use]
+    pub fn starting_at(most_owners: NonZeroUsize, now: Timestamp) -> Self {
+        let seed = Seed::default();
+        let shard = |_| Mutex::new(Shard::new(seed));
+        Self(Arc::new(Books {
+            began: Instant::now(),
+            began_at: u64::try_from(now.unix_millis()).unwrap_or(0),
+            seed,
+            shards: (0..SHARDS).map(shard).collect(),
+            owners: AtomicUsize::new(0),
+            most_owners: most_owners.get(),
+            searched: AtomicU64::new(0),
+        }))
+    }
+
+    /// How many owners are in the books, some of which may be idle.
+    #[must_use]
+    pub fn owners(&self) -> usize {
+        self.0.owners.load(Relaxed)
+    }
+
+    pub(crate) fn take(
+        &self,
+        reservation: Reservation,
+        extends: bool,
+    ) -> Result<Reserved, StoreError> {
+        // What never fits is not worth a look into the books.
+        if let Some(never) = never(&reservation) {
+            return Ok(never);
+        }
+        let asked = Asked::from(reservation);
+        let mut shard = self.0.shard(&asked.subject.owner);
+        if !shard.has(&asked.subject.owner) {
+            let opened = self.0.open(shard, &asked.subject.owner);
+            shard = opened.ok_or_else(too_many)?;
+        }
+        Ok(if extends {
+            shard.extend(asked)
+        } else {
+            shard.reserve(asked)
+        })
+    }
+}
+
+impl BudgetStore for MemoryStore {
+    type Reserve = Ready<Result<Reserved, StoreError>>;
+    type Usage = Ready<Result<Vec<LimitUsage>, StoreError>>;
+
+    fn reserve(&self, reservation: Reservation) -> Self::Reserve {
+        ready(self.take(reservation, false))
+    }
+
+    fn extend(&self, total: Reservation) -> Self::Reserve {
+        ready(self.take(total, true))
+    }
+
+    fn settle(&self, settlement: Settlement) {
+        let owner = &settlement.subject.owner;
+        let mut shard = self.0.shard(owner);
+        if settlement.amounts != Amounts::default() && !shard.has(owner) {
+            // Where there is no room for a new owner, there is none to write its debt down.
+            let Some(opened) = self.0.open(shard, owner) else {
+                return;
+            };
+            shard = opened;
+        }
+        shard.settle(&settlement);
+    }
+
+    fn usage(&self, subject: &Subject, plan: &Arc<Plan>) -> Self::Usage {
+        let mut shard = self.0.shard(&subject.owner);
+        let now = shard.now();
+        let usage = match shard.account(&subject.owner) {
+            Some(account) => account.usage(plan, subject, now),
+            None => Account::default().usage(plan, subject, now),
+        };
+        ready(Ok(usage))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("owners", &self.owners())
+            .field("most_owners", &self.0.most_owners)
+            .finish()
+    }
+}
+
+// === impl Books ===
+
+impl Books {
+    /// Locks the shard of an owner and takes it to the present.
+    fn shard(&self, owner: &Owner) -> MutexGuard<'_, Shard> {
+        self.lock(shard_of(hash_of(self.seed, owner), SHARDS))
+    }
+
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        let mut shard = self.shards[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that two calls never see it in the wrong order.
+        let gone = shard.advance(self.now());
+        if gone > 0 {
+            self.owners.fetch_sub(gone, Relaxed);
+        }
+        shard
+    }
+
+    fn now(&self) -> u64 {
+        let elapsed = Instant::now().saturating_duration_since(self.began);
+        let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.began_at.saturating_add(elapsed)
+    }
+
+    /// Opens an account in the owner's shard, if there is room or can be made.
+    fn open<'a>(
+        &'a self,
+        mut shard: MutexGuard<'a, Shard>,
+        owner: &Owner,
+    ) -> Option<MutexGuard<'a, Shard>> {
+        if !self.enter() {
+            // One lock at a time: two openings must not wait for each other.
+            drop(shard);
+            self.search();
+            if !self.enter() {
+                return None;
+            }
+            shard = self.shard(owner);
+            if shard.has(owner) {
+                self.owners.fetch_sub(1, Relaxed);
+                return Some(shard);
+            }
+        }
+        shard.open(owner.clone());
+        Some(shard)
+    }
+
+    /// Counts one owner more, if that is not too many.
+    fn enter(&self) -> bool {
+        self.owners
+            .fetch_update(Relaxed, Relaxed, |owners| {
+                (owners < self.most_owners).then_some(owners + 1)
+            })
+            .is_ok()
+    }
+
+    /// Forgets idle owners in all shards; at most once a second, as it looks at all of them.
+    fn search(&self) {
+        let second = self.now() / 1_000 + 1;
+        if self.searched.swap(second, Relaxed) == second {
+            return;
+        }
+        for index in 0..self.shards.len() {
+            let gone = self.lock(index).evict();
+            self.owners.fetch_sub(gone, Relaxed);
+        }
+    }
+}
+
+/// What of a reservation is more than a whole limit, whoever asks for it.
+fn never(reservation: &Reservation) -> Option<Reserved> {
+    let limits = reservation.plan.limits().iter();
+    let mut enforced = limits.filter(|limit| limit.mode == LimitMode::Enforce);
+    let limit = enforced.find(|limit| {
+        let requested = reservation.amounts.of(limit.meter);
+        requested > limit.capacity()
+    })?;
+    Some(Reserved::Never {
+        limit: *limit,
+        requested: reservation.amounts.of(limit.meter),
+    })
+}
+
+fn too_many() -> StoreError {
+    StoreError::new("as many owners are in use as the memory store was made for")
+}
