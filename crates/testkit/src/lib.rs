@@ -75,6 +75,8 @@
 //!
 //! # Features
 //!
+//! - `redis`: `RedisServer`, `RedisCluster` and `FaultProxy`: real servers, and faults on the way to
+//!   them.
 //! - `server`: `FakeServer`, the fake behind a real socket, and the `fake-claude` binary.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -89,6 +91,8 @@ mod failure;
 mod fake_claude;
 #[cfg(feature = "server")]
 mod fake_server;
+#[cfg(feature = "redis")]
+mod fault_proxy;
 mod future;
 mod message;
 mod message_render;
@@ -97,6 +101,10 @@ mod probe_future;
 mod probe_handle;
 mod quoted;
 mod receipt;
+#[cfg(feature = "redis")]
+mod redis_cluster;
+#[cfg(feature = "redis")]
+mod redis_server;
 mod reported_usage;
 mod rfc3339;
 mod samples;
@@ -122,10 +130,16 @@ pub use ended::Ended;
 pub use fake_claude::FakeClaude;
 #[cfg(feature = "server")]
 pub use fake_server::FakeServer;
+#[cfg(feature = "redis")]
+pub use fault_proxy::{Fault, FaultProxy};
 pub use future::ResponseFuture;
 pub use message::Message;
 pub use probe_future::ProbeFuture;
 pub use probe_handle::ProbeHandle;
+#[cfg(feature = "redis")]
+pub use redis_cluster::RedisCluster;
+#[cfg(feature = "redis")]
+pub use redis_server::RedisServer;
 pub use reported_usage::ReportedUsage;
 pub use scenario::Scenario;
 pub use scripted_body::ScriptedBody;

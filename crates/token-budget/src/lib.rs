@@ -157,6 +157,8 @@ mod plan;
 mod plans;
 mod raise;
 mod rate_headers;
+#[cfg(feature = "redis")]
+mod redis;
 mod refuse;
 mod reservation;
 mod reserve;
@@ -168,7 +170,7 @@ mod top_up;
 
 pub use amounts::Amounts;
 pub use body::BudgetBody;
-pub use books::MemoryStore;
+pub use books::{ManualClock, MemoryStore};
 pub use default_estimate::DefaultEstimate;
 pub use error::ConfigError;
 pub use estimate::{Estimate, Estimated};
@@ -179,6 +181,8 @@ pub use meter::{Meter, Per};
 pub use owner::Owner;
 pub use plan::{Plan, ReserveOutput};
 pub use plans::Plans;
+#[cfg(feature = "redis")]
+pub use redis::{AddressError, Policy, RedisStats, RedisStore, RedisStoreBuilder};
 pub use reservation::{Reservation, ReservationId, Settlement};
 pub use reserve::{BudgetStore, StoreError, WhenStoreIsDown};
 pub use reserved::{LimitUsage, Reserved, Standing, Standings};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::{Amounts, Plan, Subject};
+use crate::{Amounts, LimitMode, Plan, Reserved, Subject};
 
 /// The name of one reservation: never used twice, never taken from a caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +58,12 @@ impl ReservationId {
         Self((u128::from(*PROCESS) << 64) | u128::from(count))
     }
 
+    /// The name of something that is reserved once, whoever does it.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn of(number: u128) -> Self {
+        Self(number)
+    }
+
     /// The name as a number.
     #[must_use]
     pub const fn get(self) -> u128 {
@@ -103,6 +109,20 @@ impl Reservation {
             hold_for: Self::HOLD_FOR,
             lasting: Self::LASTING,
         }
+    }
+
+    /// The first limit that is smaller than what is asked of it, whoever has spent what.
+    ///
+    /// Stores answer [`Reserved::Never`] then, without a look into their books.
+    #[must_use]
+    pub fn never_fits(&self) -> Option<Reserved> {
+        let limits = self.plan.limits().iter();
+        let mut enforced = limits.filter(|limit| limit.mode == LimitMode::Enforce);
+        let limit = enforced.find(|limit| self.amounts.of(limit.meter) > limit.capacity())?;
+        Some(Reserved::Never {
+            limit: *limit,
+            requested: self.amounts.of(limit.meter),
+        })
     }
 }
 

@@ -122,6 +122,9 @@ impl Counter {
             None => amount,
         };
         self.spent = self.spent.saturating_sub(amount);
+        if self.spent == 0 {
+            self.fraction = 0;
+        }
     }
 
     /// How long to wait until `need` fits; `None` if it fits. `lasting` is how long calls last

@@ -4,16 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::time::Instant;
-use tower_claude_core::Timestamp;
-
 use crate::books::account::Account;
+use crate::books::clock::{Clock, ManualClock};
 use crate::books::hold::Asked;
 use crate::books::owner_hash::{Seed, hash_of, shard_of};
 use crate::books::shard::Shard;
 use crate::{
-    Amounts, BudgetStore, LimitMode, LimitUsage, Owner, Plan, Reservation, Reserved, Settlement,
-    StoreError, Subject,
+    Amounts, BudgetStore, LimitUsage, Owner, Plan, Reservation, Reserved, Settlement, StoreError,
+    Subject,
 };
 
 /// Keeps the books in the memory of the process. A clone is the same books.
@@ -41,9 +39,7 @@ use crate::{
 pub struct MemoryStore(Arc<Books>);
 
 struct Books {
-    /// When the store was made, and what its clock said then, in milliseconds since 1970.
-    began: Instant,
-    began_at: u64,
+    clock: Clock,
     seed: Seed,
     shards: Box<[Mutex<Shard>]>,
     owners: AtomicUsize,
@@ -67,18 +63,20 @@ impl MemoryStore {
     /// Books for up to so many owners in use at one time.
     #[must_use]
     pub fn bounded(most_owners: NonZeroUsize) -> Self {
-        Self::starting_at(most_owners, Timestamp::now())
+        Self::with_clock(most_owners, Clock::running())
     }
 
-    /// Books whose clock says `now`, and goes on from there with that of tokio: for tests that
-    /// look at midnight.
+    /// Books by a clock that tests set.
     #[must_use]
-    pub fn starting_at(most_owners: NonZeroUsize, now: Timestamp) -> Self {
+    pub fn by_clock(clock: ManualClock) -> Self {
+        Self::with_clock(MOST_OWNERS, Clock::Manual(clock))
+    }
+
+    fn with_clock(most_owners: NonZeroUsize, clock: Clock) -> Self {
         let seed = Seed::default();
         let shard = |_| Mutex::new(Shard::new(seed));
         Self(Arc::new(Books {
-            began: Instant::now(),
-            began_at: u64::try_from(now.unix_millis()).unwrap_or(0),
+            clock,
             seed,
             shards: (0..SHARDS).map(shard).collect(),
             owners: AtomicUsize::new(0),
@@ -99,7 +97,7 @@ impl MemoryStore {
         extends: bool,
     ) -> Result<Reserved, StoreError> {
         // What never fits is not worth a look into the books.
-        if let Some(never) = never(&reservation) {
+        if let Some(never) = reservation.never_fits() {
             return Ok(never);
         }
         let asked = Asked::from(reservation);
@@ -180,17 +178,11 @@ impl Books {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that two calls never see it in the wrong order.
-        let gone = shard.advance(self.now());
+        let gone = shard.advance(self.clock.now());
         if gone > 0 {
             self.owners.fetch_sub(gone, Relaxed);
         }
         shard
-    }
-
-    fn now(&self) -> u64 {
-        let elapsed = Instant::now().saturating_duration_since(self.began);
-        let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        self.began_at.saturating_add(elapsed)
     }
 
     /// Opens an account in the owner's shard, if there is room or can be made.
@@ -227,7 +219,7 @@ impl Books {
 
     /// Forgets idle owners in all shards; at most once a second, as it looks at all of them.
     fn search(&self) {
-        let second = self.now() / 1_000 + 1;
+        let second = self.clock.now() / 1_000 + 1;
         if self.searched.swap(second, Relaxed) == second {
             return;
         }
@@ -236,20 +228,6 @@ impl Books {
             self.owners.fetch_sub(gone, Relaxed);
         }
     }
-}
-
-/// What of a reservation is more than a whole limit, whoever asks for it.
-fn never(reservation: &Reservation) -> Option<Reserved> {
-    let limits = reservation.plan.limits().iter();
-    let mut enforced = limits.filter(|limit| limit.mode == LimitMode::Enforce);
-    let limit = enforced.find(|limit| {
-        let requested = reservation.amounts.of(limit.meter);
-        requested > limit.capacity()
-    })?;
-    Some(Reserved::Never {
-        limit: *limit,
-        requested: reservation.amounts.of(limit.meter),
-    })
 }
 
 fn too_many() -> StoreError {

@@ -2,6 +2,7 @@
 
 mod account;
 mod calendar;
+mod clock;
 mod counter;
 mod hold;
 mod memory_store;
@@ -9,6 +10,9 @@ mod owner_hash;
 mod shard;
 mod slots;
 
+#[cfg(feature = "redis")]
+pub(crate) use calendar::Period;
+pub use clock::ManualClock;
 pub(crate) use counter::MOST;
 pub use memory_store::MemoryStore;
 pub(crate) use owner_hash::Seed;

@@ -1,0 +1,114 @@
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+
+/// Where Redis is: one server, or the nodes of a cluster.
+#[derive(Clone)]
+pub(crate) struct Address {
+    pub(crate) nodes: Vec<ConnectionInfo>,
+}
+
+/// An address of Redis that cannot be read. It does not repeat the address, in which there may
+/// be a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressError(&'static str);
+
+/// After so long without an acknowledgement, a connection is given up.
+const USER_TIMEOUT: Duration = Duration::from_secs(2);
+
+// === impl Address ===
+
+impl Address {
+    pub(crate) const fn is_cluster(&self) -> bool {
+        self.nodes.len() > 1
+    }
+
+    pub(crate) fn tcp() -> TcpSettings {
+        let settings = TcpSettings::default().set_nodelay(true);
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let settings = settings.set_user_timeout(USER_TIMEOUT);
+        settings
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let mut nodes = Vec::new();
+        for node in text.split(',').map(str::trim) {
+            if !node.starts_with("redis://") && !node.starts_with("rediss://") {
+                return Err(AddressError("it has to begin with redis:// or rediss://"));
+            }
+            if node.starts_with("rediss://") && !cfg!(feature = "redis-tls") {
+                return Err(AddressError(
+                    "rediss:// needs a build with the feature redis-tls",
+                ));
+            }
+            let info = node
+                .into_connection_info()
+                .map_err(|_| AddressError("it is no address of Redis"))?;
+            nodes.push(info.set_tcp_settings(Self::tcp()));
+        }
+        Ok(Self { nodes })
+    }
+}
+
+/// Without user and password.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for node in &self.nodes {
+            match node.addr() {
+                ConnectionAddr::Tcp(host, port) => list.entry(&format_args!("{host}:{port}")),
+                ConnectionAddr::TcpTls { host, port, .. } => {
+                    list.entry(&format_args!("{host}:{port} (TLS)"))
+                }
+                _ => list.entry(&format_args!("…")),
+            };
+        }
+        list.finish()
+    }
+}
+
+// === impl AddressError ===
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an address of Redis cannot be read: {}", self.0)
+    }
+}
+
+impl Error for AddressError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_a_cluster_and_no_text_shows_a_password() {
+        let one: Address = "redis://user:hunter2@127.0.0.1:6379/2".parse().unwrap();
+        assert!(!one.is_cluster());
+        assert_eq!(format!("{one:?}"), "[127.0.0.1:6379]");
+        let many: Address = "redis://127.0.0.1:1, redis://127.0.0.1:2".parse().unwrap();
+        assert!(many.is_cluster());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_being_repeated() {
+        for text in [
+            "",
+            "localhost",
+            "http://:hunter2@x",
+            "redis://:hunter2@x:notaport",
+            ",",
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

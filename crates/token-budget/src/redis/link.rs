@@ -1,0 +1,325 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use redis::{Cmd, RedisError, Value};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::redis::address::Address;
+use crate::redis::breaker::Breaker;
+use crate::redis::connection::Connection;
+use crate::redis::script::ScriptCall;
+
+/// A way to Redis that never makes a caller wait longer than its timeout, nor at all while
+/// Redis is known to be away. A clone is the same way.
+///
+/// It reconnects by itself: the client's own reconnecting stays on connections that are
+/// black-holed or lead to a server that was demoted.
+#[derive(Clone, Debug)]
+pub(crate) struct Link(Arc<Shared>);
+
+struct Shared {
+    address: Address,
+    timeout: Duration,
+    runtime: Handle,
+    live: ArcSwapOption<Live>,
+    is_connecting: AtomicBool,
+    /// One for each group of slots of a cluster, so that a dead master shuts only its own.
+    breakers: Box<[Breaker]>,
+    connected: watch::Sender<u64>,
+    /// When a call was answered last, in milliseconds since `began`.
+    answered: AtomicU64,
+    began: Instant,
+    calls: AtomicU64,
+    failures: AtomicU64,
+}
+
+struct Live {
+    connection: Connection,
+    misses: AtomicU32,
+}
+
+/// Counts of a link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinkStats {
+    pub(crate) calls: u64,
+    pub(crate) failures: u64,
+}
+
+/// Why a call of Redis failed.
+#[derive(Debug)]
+pub(crate) enum LinkError {
+    /// There is no connection, or Redis has not answered others.
+    Down,
+    /// It has not answered in time. It may have done what it was told all the same.
+    Late,
+    /// It has no memory left.
+    OutOfMemory,
+    Redis(RedisError),
+}
+
+const GROUPS: usize = 256;
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+const MOST_MISSES: u32 = 5;
+/// A cluster of which nothing is heard so long is connected to anew.
+const SILENCE: Duration = Duration::from_secs(2);
+
+// === impl Link ===
+
+impl Link {
+    pub(crate) fn new(address: Address, timeout: Duration) -> Self {
+        let breakers = if address.is_cluster() { GROUPS } else { 1 };
+        let (connected, _) = watch::channel(0);
+        let link = Self(Arc::new(Shared {
+            address,
+            timeout,
+            runtime: Handle::current(),
+            live: ArcSwapOption::empty(),
+            is_connecting: AtomicBool::new(false),
+            breakers: (0..breakers).map(|_| Breaker::default()).collect(),
+            connected,
+            answered: AtomicU64::new(0),
+            began: Instant::now(),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }));
+        link.connect();
+        link
+    }
+
+    /// Calls a script. Dropping it does not take back what was sent.
+    pub(crate) async fn call(&self, call: ScriptCall) -> Result<Value, LinkError> {
+        let shared = &*self.0;
+        shared.calls.fetch_add(1, Relaxed);
+        let answer = self.ask(&call).await;
+        if answer.is_err() {
+            shared.failures.fetch_add(1, Relaxed);
+        }
+        answer
+    }
+
+    async fn ask(&self, call: &ScriptCall) -> Result<Value, LinkError> {
+        let shared = &*self.0;
+        let breaker = shared.breaker(call);
+        let Some(leave) = breaker.leave(shared.timeout / 2) else {
+            return Err(LinkError::Down);
+        };
+        let Some(live) = shared.live.load_full() else {
+            // Not its fault: nothing was asked.
+            drop(leave);
+            return Err(LinkError::Down);
+        };
+        let mut connection = live.connection.clone();
+        let asking = async {
+            match connection.send(call.by_sha()).await {
+                Err(error) if error.code() == Some("NOSCRIPT") => {
+                    connection.send(&call.by_text()).await
+                }
+                answer => answer,
+            }
+        };
+        let answer = match timeout(shared.timeout, asking).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(LinkError::of(error)),
+            Err(_) => Err(LinkError::Late),
+        };
+        let Err(error) = answer else {
+            live.misses.store(0, Relaxed);
+            let since = u64::try_from(shared.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            shared.answered.store(since, Relaxed);
+            leave.succeeded();
+            return answer;
+        };
+        if error.is_of_script() {
+            leave.succeeded();
+            return Err(error);
+        }
+        let opens = leave.failed();
+        let misses = match error {
+            LinkError::Late => live.misses.fetch_add(1, Relaxed) + 1,
+            _ => 0,
+        };
+        if self.0.address.is_cluster() {
+            let answered = Duration::from_millis(shared.answered.load(Relaxed));
+            if shared.began.elapsed().saturating_sub(answered) > SILENCE {
+                self.connect();
+            }
+        } else if error.is_fatal() || misses >= MOST_MISSES {
+            shared.give_up(&live);
+            self.connect();
+        } else if opens {
+            // Perhaps it is only this connection.
+            self.connect();
+        }
+        Err(error)
+    }
+
+    /// Whether calls are sent.
+    pub(crate) fn is_up(&self) -> bool {
+        let shared = &*self.0;
+        shared.live.load().is_some() && !shared.breakers.iter().all(Breaker::is_open)
+    }
+
+    /// How many connections were made.
+    pub(crate) fn generation(&self) -> u64 {
+        *self.0.connected.borrow()
+    }
+
+    /// Changes with each connection made.
+    pub(crate) fn reconnected(&self) -> watch::Receiver<u64> {
+        self.0.connected.subscribe()
+    }
+
+    pub(crate) fn stats(&self) -> LinkStats {
+        LinkStats {
+            calls: self.0.calls.load(Relaxed),
+            failures: self.0.failures.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// Makes a new connection in the background, unless that is under way.
+    fn connect(&self) {
+        if !self.0.is_connecting.swap(true, Relaxed) {
+            self.0.runtime.spawn(connect(Arc::downgrade(&self.0)));
+        }
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn breaker(&self, call: &ScriptCall) -> &Breaker {
+        let group = match self.breakers.len() {
+            1 => 0,
+            groups => usize::from(call.slot()) * groups / 16_384,
+        };
+        &self.breakers[group]
+    }
+
+    /// No longer uses a connection, if it is still the one in use.
+    fn give_up(&self, live: &Arc<Live>) {
+        let current = self.live.load();
+        if current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, live))
+        {
+            self.live.store(None);
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("address", &self.address)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Connects until a server answers in time, or those who gave up on it were answered after all.
+async fn connect(shared: Weak<Shared>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let Some(link) = shared.upgrade() else {
+            return;
+        };
+        let made = timeout(CONNECT_WITHIN, Connection::make(&link.address)).await;
+        if let Ok(Ok(mut connection)) = made {
+            let ping = timeout(link.timeout, connection.ping()).await;
+            if matches!(ping, Ok(Ok(()))) {
+                link.live.store(Some(Arc::new(Live {
+                    connection,
+                    misses: AtomicU32::new(0),
+                })));
+                // A new call may open it again, and then has to find nobody connecting.
+                link.is_connecting.store(false, Relaxed);
+                let since = u64::try_from(link.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                link.answered.store(since, Relaxed);
+                for breaker in &link.breakers {
+                    breaker.close();
+                }
+                link.connected.send_modify(|count| *count += 1);
+                return;
+            }
+        }
+        let has_recovered = link.live.load().is_some()
+            && !link.address.is_cluster()
+            && !link.breakers.iter().any(Breaker::is_open);
+        if has_recovered {
+            link.is_connecting.store(false, Relaxed);
+            return;
+        }
+        drop(link);
+        let jitter = fastrand::u64(0..=u64::try_from(pause.as_millis()).unwrap_or(0) / 4);
+        sleep(pause + Duration::from_millis(jitter)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+// === impl LinkError ===
+
+impl LinkError {
+    fn of(error: RedisError) -> Self {
+        if error.code() == Some("OOM") {
+            Self::OutOfMemory
+        } else {
+            Self::Redis(error)
+        }
+    }
+
+    /// Whether the connection is of no use any more.
+    fn is_fatal(&self) -> bool {
+        let Self::Redis(error) = self else {
+            return false;
+        };
+        error.is_connection_dropped()
+            || error.is_io_error()
+            || error.is_unrecoverable_error()
+            || matches!(
+                error.code(),
+                Some("READONLY" | "MASTERDOWN" | "NOAUTH" | "NOPERM" | "LOADING" | "WRONGPASS")
+            )
+    }
+
+    /// Whether Redis is well, and the script is not.
+    fn is_of_script(&self) -> bool {
+        let Self::Redis(error) = self else {
+            return false;
+        };
+        matches!(error.code(), Some("ERR" | "WRONGTYPE"))
+    }
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => f.write_str("Redis is away"),
+            Self::Late => f.write_str("Redis has not answered in time"),
+            Self::OutOfMemory => f.write_str("Redis has no memory left"),
+            Self::Redis(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl Error for LinkError {}
+
+/// How a command is sent that is no script.
+pub(crate) async fn ask(connection: &mut Connection, words: &[&str]) -> Result<Value, RedisError> {
+    let mut cmd = Cmd::new();
+    for word in words {
+        cmd.arg(*word);
+    }
+    connection.send(&cmd).await
+}
