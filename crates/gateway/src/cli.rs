@@ -15,6 +15,15 @@ pub enum Command {
         /// The file.
         config: PathBuf,
     },
+    /// Say what would apply to a call.
+    Explain {
+        /// The file.
+        config: PathBuf,
+        /// The tenant's id.
+        tenant: String,
+        /// The model.
+        model: String,
+    },
     /// Make a key for a tenant.
     Keygen {
         /// The tenant's id.
@@ -60,6 +69,8 @@ Usage:
   claude-gateway --demo                       run with a fake Claude and two tenants
   claude-gateway --config FILE                run with a TOML file
   claude-gateway check --config FILE          check a file; exit 1 if it has errors
+  claude-gateway explain --config FILE --tenant ID --model M
+                                              what would apply: limits, targets, prices
   claude-gateway keygen --tenant ID           make a key: the key, then its digest
 
 Options of the first two:
@@ -68,7 +79,7 @@ Options of the first two:
 ";
 
 /// Commands of the contract that this build does not have yet.
-const LATER: [&str; 2] = ["explain", "usage"];
+const LATER: [&str; 1] = ["usage"];
 
 // === impl Command ===
 
@@ -85,6 +96,7 @@ impl Command {
                 "--version" | "-V" => return Ok(Self::Version),
                 "--config" => once(&mut options.config, &name, value(&name, &mut arguments)?)?,
                 "--tenant" => once(&mut options.tenant, &name, value(&name, &mut arguments)?)?,
+                "--model" => once(&mut options.model, &name, value(&name, &mut arguments)?)?,
                 "--listen" => once(&mut options.listen, &name, address(&name, &mut arguments)?)?,
                 "--admin-listen" => {
                     once(
@@ -105,6 +117,7 @@ struct Options {
     demo: bool,
     config: Option<String>,
     tenant: Option<String>,
+    model: Option<String>,
     listen: Option<SocketAddr>,
     admin_listen: Option<SocketAddr>,
 }
@@ -117,7 +130,10 @@ impl Options {
         self.refuse_unless(serves, self.demo, "--demo")?;
         self.refuse_unless(serves, self.listen.is_some(), "--listen")?;
         self.refuse_unless(serves, self.admin_listen.is_some(), "--admin-listen")?;
-        self.refuse_unless(word == Some("keygen"), self.tenant.is_some(), "--tenant")?;
+        let explains = word == Some("explain");
+        let names = explains || word == Some("keygen");
+        self.refuse_unless(names, self.tenant.is_some(), "--tenant")?;
+        self.refuse_unless(explains, self.model.is_some(), "--model")?;
         self.refuse_unless(word != Some("keygen"), self.config.is_some(), "--config")?;
         match (word, self.config) {
             (None, Some(_)) if self.demo => {
@@ -133,6 +149,16 @@ impl Options {
                 config: config.into(),
             }),
             (Some("check"), None) => Err(UsageError("check needs --config FILE".into())),
+            (Some("explain"), config) => match (config, self.tenant, self.model) {
+                (Some(config), Some(tenant), Some(model)) => Ok(Command::Explain {
+                    config: config.into(),
+                    tenant,
+                    model,
+                }),
+                _ => Err(UsageError(
+                    "explain needs --config FILE, --tenant ID and --model M".into(),
+                )),
+            },
             (Some("keygen"), _) => match self.tenant {
                 Some(tenant) => Ok(Command::Keygen { tenant }),
                 None => Err(UsageError("keygen needs --tenant ID".into())),
@@ -237,6 +263,10 @@ mod tests {
             ),
             ("check", "check needs --config FILE"),
             ("check --demo", "`--demo` does not belong to this command"),
+            (
+                "explain --config a",
+                "explain needs --config FILE, --tenant ID and --model M",
+            ),
             ("usage", "`usage` is not implemented in this build"),
             ("serve", "unknown command `serve`"),
             ("--frob", "unknown argument `--frob`"),

@@ -6,11 +6,13 @@
 //! `gateway.example.toml` beside its `Cargo.toml`.
 
 pub mod admin;
+mod budget_store;
 pub mod cli;
 pub mod config;
 mod convert;
 pub mod demo;
 pub mod edge;
+mod explain;
 mod key_file;
 mod run;
 pub mod server;
@@ -18,6 +20,7 @@ mod stack;
 mod start_error;
 pub mod telemetry;
 
+pub use budget_store::Books;
 pub use run::run;
 pub use stack::{Stack, View};
 pub use start_error::StartError;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,10 +13,13 @@ use tower_claude_testkit::{FakeClaude, FakeServer};
 
 use crate::admin::Admin;
 use crate::cli::{Command, HELP, Serve, Source};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Problems};
 use crate::key_file::KeyFile;
 use crate::server::{self, ServerOptions, Shutdown, Workers};
-use crate::{Stack, StartError, demo, telemetry};
+use crate::{Stack, StartError, demo, explain, telemetry};
+
+/// How long the end waits for the budget store.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// Runs a command to its end.
 #[must_use]
@@ -25,6 +29,11 @@ pub fn run(command: Command) -> ExitCode {
         Command::Version => say(concat!("claude-gateway ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Keygen { tenant } => end(keygen(&tenant)),
         Command::Check { config } => check(&config),
+        Command::Explain {
+            config,
+            tenant,
+            model,
+        } => end(explain(&config, &tenant, &model)),
         Command::Serve(options) => end(serve(&options)),
     }
 }
@@ -51,8 +60,18 @@ fn keygen(tenant: &str) -> Result<(), StartError> {
     Ok(())
 }
 
+fn explain(path: &Path, tenant: &str, model: &str) -> Result<(), StartError> {
+    let loaded = Config::load(path).map_err(has_errors)?;
+    print!("{}", explain::explain(&loaded.config, tenant, model)?);
+    Ok(())
+}
+
+fn has_errors(problems: Problems) -> StartError {
+    StartError::new(format!("the configuration has errors\n{problems}"))
+}
+
 /// Says all that is wrong with a file; what can only be seen by building is tried as well.
-fn check(path: &std::path::Path) -> ExitCode {
+fn check(path: &Path) -> ExitCode {
     match Config::load(path) {
         Err(problems) => {
             println!("{problems}");
@@ -82,9 +101,7 @@ fn serve(options: &Serve) -> Result<(), StartError> {
     runtime.block_on(async {
         match &options.source {
             Source::File(path) => {
-                let loaded = Config::load(path).map_err(|problems| {
-                    StartError::new(format!("the configuration has errors\n{problems}"))
-                })?;
+                let loaded = Config::load(path).map_err(has_errors)?;
                 serve_config(loaded, options, false).await
             }
             Source::Demo => {
@@ -115,6 +132,7 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     let admin_listener = admin_listen.map(bind).transpose()?;
     let metrics = telemetry::install_metrics()?;
     let (stack, view, ledger) = Stack::build(&config)?;
+    let books = view.store.clone();
     let watch = tokio::spawn(watch_ledger(view.ledger.clone()));
     let keys = tokio::spawn(watch_keys(stack.key_files()));
 
@@ -162,6 +180,9 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     tokio::task::spawn_blocking(move || workers.join())
         .await
         .map_err(StartError::new)?;
+    if !books.flush(FLUSH).await {
+        tracing::error!("some calls could not be settled with the budget store");
+    }
     watch.abort();
     keys.abort();
     ledger

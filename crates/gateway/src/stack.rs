@@ -16,7 +16,7 @@ use tower_claude::platforms::{
     Anthropic, ApiKey, BoundaryLayer, HttpClient, HttpClientBuilder, Platforms,
 };
 use tower_claude::tenant_auth::StaticKeys;
-use tower_claude::token_budget::{MemoryStore, Plans};
+use tower_claude::token_budget::{BudgetStats, MemoryStore, Plans, WhenStoreIsDown};
 use tower_claude::usage_meter::{JsonLines, JsonLinesThread, Labels, MetricsSink, Prices, Tally};
 use tower_claude::{
     AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
@@ -24,6 +24,7 @@ use tower_claude::{
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::budget_store::Books;
 use crate::config::{Config, SecretSource};
 use crate::edge::Edge;
 use crate::key_file::KeyFile;
@@ -38,7 +39,7 @@ pub struct Stack {
     auth: TenantAuthLayer<StaticKeys>,
     meter: UsageMeterLayer<Sinks>,
     authorize: AuthorizeLayer,
-    budget: TokenBudgetLayer<MemoryStore>,
+    budget: TokenBudgetLayer<Books>,
     failover: FailoverLayer,
     retry: RetryLayer,
     targets: Arc<[Upstream]>,
@@ -54,7 +55,11 @@ pub struct View {
     /// How the targets are.
     pub health: Health,
     /// The books of the budgets.
-    pub store: MemoryStore,
+    pub store: Books,
+    /// How the budgets fare.
+    pub budget: BudgetStats,
+    /// What happens while the books cannot be asked.
+    pub when_store_is_down: WhenStoreIsDown,
     /// What the books are kept by.
     pub plans: Plans,
     /// Whether records are written.
@@ -83,7 +88,8 @@ impl Stack {
             let path = config.usage.ledger.display();
             StartError::new(format!("opening the ledger {path}: {error}"))
         })?;
-        let (stack, view) = Self::assemble(config, ledger)?;
+        let books = Books::new(&config.budget)?;
+        let (stack, view) = Self::assemble(config, ledger, books)?;
         let thread = writer.spawn_thread().map_err(StartError::new)?;
         Ok((stack, view, thread))
     }
@@ -91,14 +97,18 @@ impl Stack {
     /// Tries what [`build`](Self::build) does, without the ledger's file.
     pub fn check(config: &Config) -> Result<(), StartError> {
         let (ledger, _writer) = JsonLines::new(io::sink(), NonZeroUsize::MIN);
-        Self::assemble(config, ledger).map(drop)
+        let books = Books::Memory(MemoryStore::new());
+        Self::assemble(config, ledger, books).map(drop)
     }
 
-    fn assemble(config: &Config, ledger: JsonLines) -> Result<(Self, View), StartError> {
+    fn assemble(
+        config: &Config,
+        ledger: JsonLines,
+        store: Books,
+    ) -> Result<(Self, View), StartError> {
         let intake = convert::intake(&config.server);
         let prices = Prices::new(convert::prices(config));
         let plans = convert::plans(config)?;
-        let store = MemoryStore::new();
         let tally = Tally::new();
         let upstreams = upstreams(config)?;
         let metrics = Arc::new(MetricsSink::new(labels(config, &prices)));
@@ -108,11 +118,18 @@ impl Stack {
             .breaker(breaker(config))
             .possibly_billed(config.retry.retry_possibly_billed)
             .intake(intake.clone());
+        let budget = TokenBudgetLayer::new(store.clone(), plans.clone())
+            .when_store_is_down(config.budget.when_store_is_down)
+            .replicas(config.budget.replicas)
+            .prices(prices.clone())
+            .intake(intake.clone());
         let view = View {
             tally: tally.clone(),
             health: failover.health(),
-            store: store.clone(),
-            plans: plans.clone(),
+            store,
+            budget: budget.stats(),
+            when_store_is_down: config.budget.when_store_is_down,
+            plans,
             ledger: ledger.clone(),
             tenants: tenants(config)?,
         };
@@ -128,9 +145,7 @@ impl Stack {
                 .priced(move |model| priced.table().is_priced(model))
                 .residencies(labels.collect::<Vec<_>>())
                 .intake(intake.clone()),
-            budget: TokenBudgetLayer::new(store, plans)
-                .when_store_is_down(convert::when_store_is_down(&config.budget)?)
-                .intake(intake.clone()),
+            budget,
             failover,
             retry: RetryLayer::default()
                 .attempts(config.retry.attempts)

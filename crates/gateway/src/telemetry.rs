@@ -5,6 +5,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tower_claude::core::Refusal;
 use tower_claude::failover::Health;
 use tower_claude::tenant_auth::AuthFailure;
+use tower_claude::token_budget::BudgetStats;
 use tower_claude::usage_meter::JsonLines;
 
 use crate::StartError;
@@ -20,6 +21,11 @@ const LEDGER_FAILED: &str = "claude_ledger_failed_writes_total";
 const BUDGET_USED: &str = "claude_budget_used_ratio";
 /// Whether the budget's store answers: 1 or 0.
 const BUDGET_STORE_UP: &str = "claude_budget_store_up";
+const BUDGET_LEASED: &str = "claude_budget_leased_total";
+const BUDGET_ALLOWED: &str = "claude_budget_allowed_total";
+const BUDGET_REFUSED: &str = "claude_budget_refused_total";
+const BUDGET_WARNED: &str = "claude_budget_warned_total";
+const BUDGET_STOPPED: &str = "claude_budget_stopped_total";
 
 /// Seconds; from a cached word to the longest thought.
 const BUCKETS: [f64; 14] = [
@@ -48,7 +54,31 @@ pub fn install_metrics() -> Result<PrometheusHandle, StartError> {
     describe_gauge!(TARGET_UP, "whether a target takes calls");
     describe_gauge!(BUDGET_USED, "how much of a limit is spent");
     describe_gauge!(BUDGET_STORE_UP, "whether the budget's store answers");
-    gauge!(BUDGET_STORE_UP).set(1.0);
+    describe_counter!(
+        BUDGET_LEASED,
+        Unit::Count,
+        "passed within the share while the store was away"
+    );
+    describe_counter!(
+        BUDGET_ALLOWED,
+        Unit::Count,
+        "passed unchecked while the store was away"
+    );
+    describe_counter!(
+        BUDGET_REFUSED,
+        Unit::Count,
+        "refused because the store was away"
+    );
+    describe_counter!(
+        BUDGET_WARNED,
+        Unit::Count,
+        "passed although a limit that warns was spent"
+    );
+    describe_counter!(
+        BUDGET_STOPPED,
+        Unit::Count,
+        "streams ended for want of budget"
+    );
     Ok(handle)
 }
 
@@ -71,6 +101,16 @@ pub(crate) fn show_targets(health: &Health) {
 pub(crate) fn show_ledger(ledger: &JsonLines) {
     counter!(LEDGER_LOST).absolute(ledger.lost());
     counter!(LEDGER_FAILED).absolute(ledger.failed_writes());
+}
+
+/// Brings the numbers of the budget layer up to date.
+pub(crate) fn show_budget_layer(stats: &BudgetStats, is_store_up: bool) {
+    gauge!(BUDGET_STORE_UP).set(if is_store_up { 1.0 } else { 0.0 });
+    counter!(BUDGET_LEASED).absolute(stats.leased());
+    counter!(BUDGET_ALLOWED).absolute(stats.allowed());
+    counter!(BUDGET_REFUSED).absolute(stats.refused());
+    counter!(BUDGET_WARNED).absolute(stats.warned());
+    counter!(BUDGET_STOPPED).absolute(stats.stopped());
 }
 
 /// Brings the gauge of one limit up to date.

@@ -173,8 +173,9 @@ impl Limit {
         }
     }
 
-    /// Why it cannot work, if it cannot.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
+    /// Why it cannot work, if it cannot: to be read after `the limit of …`.
+    #[must_use]
+    pub fn problem(&self) -> Option<&'static str> {
         if self.amount.get() > MOST || self.capacity() > MOST {
             return Some("is larger than can be counted exactly");
         }

@@ -176,6 +176,9 @@ impl<St, E> Clone for Shared<St, E> {
     }
 }
 
+/// No model writes as much in one answer, whatever the caller allows.
+const MOST_OUTPUT: u64 = 1 << 18;
+
 /// How much output to set aside: what is wanted, as far as the caller allows it.
 ///
 /// What is only a guess never makes a call too large for a limit.
@@ -184,7 +187,9 @@ fn output(plan: &Plan, call: &Call, input: u64, wanted: u64, step: u64) -> u64 {
     let wanted = match plan.output_policy() {
         ReserveOutput::Strict => return allowed,
         // Nobody can watch it: it may overrun by one step, as a stream.
-        ReserveOutput::Balanced if !call.is_stream() => wanted.max(allowed.saturating_sub(step)),
+        ReserveOutput::Balanced if !call.is_stream() => {
+            wanted.max(allowed.min(MOST_OUTPUT).saturating_sub(step))
+        }
         _ => wanted,
     };
     plan.all_limits()

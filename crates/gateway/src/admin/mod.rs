@@ -21,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tower_claude::core::FailureKind;
+use tower_claude::token_budget::WhenStoreIsDown;
 
 use crate::{View, telemetry};
 
@@ -100,8 +101,11 @@ impl Admin {
             "/metrics" => {
                 telemetry::show_targets(&self.0.view.health);
                 telemetry::show_ledger(&self.0.view.ledger);
+                let view = &self.0.view;
+                let is_up = view.store.is_up() && view.budget.is_store_up();
+                telemetry::show_budget_layer(&view.budget, is_up);
                 for budget in usage::budgets(&self.0.view).await {
-                    telemetry::show_budget(&budget.tenant, &budget.limit, budget.used_ratio());
+                    telemetry::show_budget(&budget.tenant, &budget.name, budget.used_ratio);
                 }
                 respond(StatusCode::OK, PROMETHEUS, self.0.metrics.render())
             }
@@ -134,6 +138,15 @@ impl Admin {
             {
                 let name = target.target.name();
                 text.push_str(&format!("target {name} does not accept its credential\n"));
+            }
+        }
+        let view = &self.0.view;
+        if !view.store.is_up() {
+            let policy = view.when_store_is_down;
+            text.push_str(&format!("the budget store is away: {}\n", policy.as_str()));
+            if policy == WhenStoreIsDown::Refuse {
+                text.replace_range(..6, "no call passes\n");
+                return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
             }
         }
         if targets.iter().all(|target| !target.is_up) {

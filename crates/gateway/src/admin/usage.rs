@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use tower_claude::failover::TargetHealth;
-use tower_claude::token_budget::{BudgetStore, LimitUsage, Owner, Subject};
+use tower_claude::token_budget::{
+    BudgetStore, Limit, LimitScope, LimitUsage, Meter, Owner, Subject,
+};
 use tower_claude::usage_meter::{Share, SnapshotMinute, Totals};
 
 use crate::View;
@@ -24,9 +26,15 @@ struct Usage<'a> {
 pub(super) struct Budget {
     pub(super) tenant: String,
     pub(super) limit: String,
+    /// What metrics call it.
+    #[serde(skip)]
+    pub(super) name: String,
     meter: &'static str,
-    used: u64,
-    of: u64,
+    /// In dollars, tokens or calls.
+    used: serde_json::Number,
+    of: serde_json::Number,
+    #[serde(skip)]
+    pub(super) used_ratio: f64,
 }
 
 #[derive(Serialize)]
@@ -51,20 +59,35 @@ pub(super) async fn json(view: &View) -> serde_json::Result<String> {
     })
 }
 
-/// Every limit of every tenant; none for a store that does not answer.
+/// Every limit of every tenant, and of all of them together; none for a store that does not
+/// answer. Limits of users, features and models are left out: nobody has counted those.
 pub(super) async fn budgets(view: &View) -> Vec<Budget> {
     let mut budgets = Vec::new();
+    let mut accounts: Vec<Limit> = Vec::new();
     for (tenant, plan) in view.tenants.iter() {
         let Some(plan) = view.plans.get(Some(plan)) else {
             continue;
         };
-        let subject = Subject::new(Owner::Tenant(tenant.clone()));
-        let limits = view.store.usage(&subject, &plan).await.unwrap_or_default();
-        budgets.extend(
-            limits
-                .iter()
-                .map(|limit| Budget::of(tenant.as_str(), limit)),
-        );
+        let of_tenant = Subject::new(Owner::Tenant(tenant.clone()));
+        let limits = view
+            .store
+            .usage(&of_tenant, &plan)
+            .await
+            .unwrap_or_default();
+        let shown = limits
+            .iter()
+            .filter(|usage| usage.limit.scope == LimitScope::Tenant);
+        budgets.extend(shown.map(|usage| Budget::of(tenant.as_str(), usage)));
+        let Some(account) = plan.account() else {
+            continue;
+        };
+        let of_all = Subject::new(Owner::Account);
+        for usage in view.store.usage(&of_all, account).await.unwrap_or_default() {
+            if !accounts.contains(&usage.limit) {
+                accounts.push(usage.limit);
+                budgets.push(Budget::of("account", &usage));
+            }
+        }
     }
     budgets
 }
@@ -73,19 +96,35 @@ pub(super) async fn budgets(view: &View) -> Vec<Budget> {
 
 impl Budget {
     fn of(tenant: &str, usage: &LimitUsage) -> Self {
+        let used = usage.spent.saturating_add(usage.held);
+        let of = usage.limit.amount.get();
         Self {
             tenant: tenant.to_owned(),
             limit: usage.limit.to_string(),
+            name: usage.limit.name(),
             meter: usage.limit.meter.as_str(),
-            used: usage.spent.saturating_add(usage.held),
-            of: usage.limit.amount.get(),
+            used: unit(usage, used),
+            of: unit(usage, of),
+            used_ratio: ratio(used, of),
         }
     }
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "a ratio for a graph")]
-    pub(super) fn used_ratio(&self) -> f64 {
-        self.used as f64 / self.of as f64
+/// Money in dollars, all else as it is counted.
+fn unit(usage: &LimitUsage, amount: u64) -> serde_json::Number {
+    const NANOS: u64 = 1_000_000_000;
+    match usage.limit.meter {
+        Meter::Usd if !amount.is_multiple_of(NANOS) => {
+            serde_json::Number::from_f64(ratio(amount, NANOS)).unwrap_or(0.into())
+        }
+        Meter::Usd => (amount / NANOS).into(),
+        _ => amount.into(),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a number for a graph")]
+fn ratio(of: u64, whole: u64) -> f64 {
+    of as f64 / whole as f64
 }
 
 // === impl TargetState ===

@@ -1,8 +1,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use toml::de::DeValue;
+use tower_claude::token_budget::{RedisStore, WhenStoreIsDown};
+
 use super::duration::timeout;
 use super::reader::{TableReader, Value};
+use super::secret::Secret;
 
 /// `[budget]`: where it is remembered who spent what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +28,11 @@ pub struct Budget {
 pub enum Store {
     /// In this process, until it ends.
     Memory,
+    /// At these addresses, separated by commas.
+    Redis(Secret),
 }
 
-/// What happens to calls while the store does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhenStoreIsDown {
-    /// At most limit / replicas more pass per window.
-    Lease,
-    /// None pass.
-    Refuse,
-    /// All pass.
-    Allow,
-}
-
-const WHEN_STORE_IS_DOWN: &[(&str, WhenStoreIsDown)] = &[
+pub(super) const WHEN_STORE_IS_DOWN: &[(&str, WhenStoreIsDown)] = &[
     ("lease", WhenStoreIsDown::Lease),
     ("refuse", WhenStoreIsDown::Refuse),
     ("allow", WhenStoreIsDown::Allow),
@@ -52,7 +46,7 @@ impl Budget {
         let budget = Self {
             store: table.or("store", store, Store::Memory),
             store_timeout: table.or("store_timeout", timeout, Duration::from_millis(50)),
-            when_store_is_down: table.or("when_store_is_down", down, WhenStoreIsDown::Refuse),
+            when_store_is_down: table.or("when_store_is_down", down, WhenStoreIsDown::Lease),
             replicas: table.or("replicas", Value::positive, NonZeroU32::MIN),
         };
         table.finish();
@@ -60,10 +54,23 @@ impl Budget {
     }
 }
 
+/// The text is not shown: a store's URL may hold a password.
 fn store(value: &Value<'_>) -> Option<Store> {
-    // The text is not shown: a store's URL may hold a password.
-    match value.string()? {
-        "memory" => Some(Store::Memory),
-        _ => value.error("unknown `budget.store`".to_owned(), "write \"memory\""),
+    let text = match value.node() {
+        DeValue::Array(_) => {
+            let nodes: Vec<_> = value.filled_list()?.iter().map(Value::string).collect();
+            nodes.into_iter().collect::<Option<Vec<_>>>()?.join(",")
+        }
+        _ => value.string()?.to_owned(),
+    };
+    if text == "memory" {
+        return Some(Store::Memory);
+    }
+    match RedisStore::builder(&text) {
+        Ok(_) => Secret::new(&text).ok().map(Store::Redis),
+        Err(error) => {
+            let suggestion = "write \"memory\", \"redis://HOST:PORT\" or a list of such";
+            value.error(format!("unknown `budget.store`: {error}"), suggestion)
+        }
     }
 }

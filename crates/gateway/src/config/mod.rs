@@ -1,8 +1,8 @@
 //! The configuration file: TOML text in, plain typed values out.
 //!
 //! Every problem of a file is collected in one run, each with its line, and printed as
-//! `FILE:LINE: error: message; suggestion`. Nothing here knows the layers;
-//! only their words are used where they are the same.
+//! `FILE:LINE: error: message; suggestion`. Nothing here makes
+//! layers; their words and plain types are used where they are the same.
 //!
 //! ```
 //! use claude_gateway::config::{Config, Surroundings};
@@ -62,13 +62,12 @@ mod timestamp;
 mod usage;
 
 pub use auth::{Auth, AuthMode};
-pub use budget::{Budget, Store, WhenStoreIsDown};
+pub use budget::{Budget, Store};
 pub use credential::{Credential, SecretSource};
 pub use dollars::Dollars;
 pub use failover::{Breaker, Failover};
-pub use limit::{Algorithm, Amount, Limit, Meter, Mode, Per, Scope};
 pub use load::Loaded;
-pub use plan::{Plan, ReserveOutput};
+pub use plan::Plan;
 pub use price::Price;
 pub use problem::{Problem, Severity};
 pub use problems::Problems;

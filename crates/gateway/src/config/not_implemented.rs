@@ -20,17 +20,11 @@ enum When {
     Is(&'static str),
     /// The value is this boolean.
     IsBool(bool),
-    /// The value is a string that starts so.
-    Starts(&'static str),
-    /// The value is an integer above this one.
-    Above(i128),
-    /// The value is a list.
-    List,
     /// The value is a table.
     Table,
 }
 
-use When::{Above, Is, IsBool, List, Present, Starts, Table};
+use When::{Is, IsBool, Present, Table};
 
 const ROWS: &[Row] = &[
     row("tenants_file", Present, "write [[tenants]] in this file"),
@@ -44,12 +38,6 @@ const ROWS: &[Row] = &[
         Present,
         "remove it; digests are \"sha256:…\"",
     ),
-    row("budget.store", Starts("redis"), "use \"memory\""),
-    row("budget.store", List, "use \"memory\""),
-    row("budget.store_timeout", Present, "remove it"),
-    row("budget.when_store_is_down", Is("lease"), "use \"refuse\""),
-    row("budget.when_store_is_down", Is("allow"), "use \"refuse\""),
-    row("budget.replicas", Above(1), "use 1"),
     row("retry.hold_head", IsBool(false), "use true"),
     row("usage.durable", IsBool(true), "use false"),
     row("usage.on_disconnect", Table, "use \"abort\""),
@@ -63,20 +51,6 @@ const ROWS: &[Row] = &[
     row("targets.location", Present, "remove it"),
     row("targets.credential.aws", Present, "use env or file"),
     row("targets.credential.google", Present, "use env or file"),
-    row("plans.reserve_output", Is("optimistic"), "use \"balanced\""),
-    row("plans.limits.meter", Is("usd"), "remove this limit"),
-    row("plans.limits.meter", Is("concurrency"), "remove this limit"),
-    row("plans.limits.per", Is("second"), "use \"minute\""),
-    row("plans.limits.per", Is("hour"), "use \"minute\""),
-    row("plans.limits.per", Is("day"), "use \"minute\""),
-    row("plans.limits.per", Is("month"), "use \"minute\""),
-    row("plans.limits.algorithm", Is("bucket"), "use \"sliding\""),
-    row("plans.limits.burst", Present, "remove it"),
-    row("plans.limits.scope", Is("user"), "use \"tenant\""),
-    row("plans.limits.scope", Is("feature"), "use \"tenant\""),
-    row("plans.limits.scope", Is("model"), "use \"tenant\""),
-    row("plans.limits.scope", Is("account"), "use \"tenant\""),
-    row("plans.limits.mode", Is("warn"), "remove this limit"),
     row("tenants.endpoints", Is("batches"), "remove it"),
     row("tenants.endpoints", Is("files"), "remove it"),
 ];
@@ -127,9 +101,6 @@ impl Row {
             Present => format!("`{path}`"),
             Is(name) => format!("`{path} = \"{name}\"`"),
             IsBool(value) => format!("`{path} = {value}`"),
-            Starts(start) => format!("`{path} = \"{start}…\"`"),
-            Above(most) => format!("`{path}` above {most}"),
-            List => format!("a list in `{path}`"),
             Table => format!("a table in `{path}`"),
         }
     }
@@ -140,14 +111,9 @@ impl Row {
 impl When {
     fn matches(&self, value: &DeValue<'_>) -> bool {
         match (self, value) {
-            (Present, _) | (List, DeValue::Array(_)) | (Table, DeValue::Table(_)) => true,
+            (Present, _) | (Table, DeValue::Table(_)) => true,
             (Is(name), DeValue::String(text)) => text == name,
-            (Starts(start), DeValue::String(text)) => text.starts_with(start),
             (IsBool(refused), DeValue::Boolean(value)) => refused == value,
-            (Above(most), DeValue::Integer(integer)) => {
-                i128::from_str_radix(integer.as_str(), integer.radix())
-                    .is_ok_and(|value| value > *most)
-            }
             _ => false,
         }
     }

@@ -1,4 +1,6 @@
-use super::limit::Limit;
+use tower_claude::token_budget::{Limit, ReserveOutput};
+
+use super::limit;
 use super::reader::{TableReader, Value};
 use super::redundant;
 
@@ -10,20 +12,6 @@ pub struct Plan {
     pub reserve_output: ReserveOutput,
     /// All that apply; empty is without limits.
     pub limits: Vec<Limit>,
-}
-
-/// How output is reserved before it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum ReserveOutput {
-    /// `max_tokens`; never overruns.
-    Strict,
-    /// What nearly all calls of the tenant to the model have needed lately. It is not topped up
-    /// yet in this build: what a call needs beyond it becomes a debt of the tenant.
-    #[default]
-    Balanced,
-    /// What calls of the tenant to the model have needed on average lately.
-    Optimistic,
 }
 
 const RESERVE_OUTPUT: &[(&str, ReserveOutput)] = &[
@@ -41,7 +29,7 @@ impl Plan {
         let limits: Vec<_> = table
             .tables("limits", "plans.limits")
             .into_iter()
-            .filter_map(Limit::read)
+            .filter_map(limit::read)
             .collect();
         redundant::report(&limits);
         table.finish();

@@ -1,6 +1,7 @@
 //! Limits that another one always hits first.
 
-use super::limit::{Algorithm, Amount, Limit, Mode, Per};
+use tower_claude::token_budget::{Algorithm, Limit, LimitMode, Per};
+
 use super::reader::Value;
 
 /// Reports each limit that can never be the one that refuses.
@@ -23,9 +24,9 @@ pub(super) fn report(limits: &[(Limit, Value<'_>)]) {
 fn hides(stricter: &Limit, limit: &Limit) -> bool {
     let same = stricter.meter == limit.meter && stricter.scope == limit.scope;
     let sliding = [stricter, limit].map(|limit| limit.algorithm) == [Algorithm::Sliding; 2];
-    let refuses = stricter.mode == Mode::Enforce || limit.mode == Mode::Warn;
-    let most = units(stricter.amount).saturating_mul(windows(stricter.per, limit.per));
-    same && sliding && refuses && most <= units(limit.amount)
+    let refuses = stricter.mode == LimitMode::Enforce || limit.mode == LimitMode::Warn;
+    let most = u128::from(stricter.amount.get()).saturating_mul(windows(stricter.per, limit.per));
+    same && sliding && refuses && most <= u128::from(limit.amount.get())
 }
 
 /// How often what one period allows can be spent within another.
@@ -34,7 +35,7 @@ fn windows(spent: Option<Per>, within: Option<Per>) -> u128 {
         return 1;
     };
     let calendar = |per| matches!(per, Per::Day | Per::Month);
-    if spent <= within {
+    if seconds(spent) <= seconds(within) {
         seconds(within) / seconds(spent)
     } else if calendar(spent) && !calendar(within) {
         // A sliding period can hold the end of one calendar period and the start of the next.
@@ -51,14 +52,7 @@ const fn seconds(per: Per) -> u128 {
         Per::Hour => 3_600,
         Per::Day => 86_400,
         // The longest one.
-        Per::Month => 31 * 86_400,
-    }
-}
-
-fn units(amount: Amount) -> u128 {
-    match amount {
-        Amount::Count(count) => count.get().into(),
-        Amount::Dollars(dollars) => dollars.pico(),
+        _ => 31 * 86_400,
     }
 }
 
@@ -66,18 +60,12 @@ fn units(amount: Amount) -> u128 {
 mod tests {
     use std::num::NonZeroU64;
 
-    use super::super::limit::{Meter, Scope};
+    use tower_claude::token_budget::{LimitScope, Meter};
+
     use super::*;
 
     fn requests(limit: u64, per: Per) -> Limit {
-        Limit {
-            meter: Meter::Requests,
-            amount: Amount::Count(NonZeroU64::new(limit).unwrap()),
-            per: Some(per),
-            algorithm: Algorithm::Sliding,
-            scope: Scope::Tenant,
-            mode: Mode::Enforce,
-        }
+        Limit::new(Meter::Requests, NonZeroU64::new(limit).unwrap(), per)
     }
 
     #[test]
@@ -115,7 +103,7 @@ mod tests {
     #[test]
     fn a_warning_never_hides_a_refusal() {
         let mut warning = requests(10, Per::Minute);
-        warning.mode = Mode::Warn;
+        warning.mode = LimitMode::Warn;
         assert!(!hides(&warning, &requests(20, Per::Minute)));
         assert!(hides(&requests(10, Per::Minute), &warning));
     }
@@ -125,9 +113,11 @@ mod tests {
         let mut tokens = requests(1_000, Per::Hour);
         tokens.meter = Meter::Tokens;
         let mut user = requests(1_000, Per::Hour);
-        user.scope = Scope::User;
+        user.scope = LimitScope::User;
         let mut bucket = requests(1_000, Per::Hour);
-        bucket.algorithm = Algorithm::Bucket { burst: None };
+        bucket.algorithm = Algorithm::Bucket {
+            burst: NonZeroU64::MIN,
+        };
         for other in [tokens, user, bucket] {
             assert!(!hides(&requests(10, Per::Minute), &other));
         }

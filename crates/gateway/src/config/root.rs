@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use toml::de::DeTable;
+use tower_claude::pricing::PriceTable;
+use tower_claude::token_budget::Meter;
 
 use super::auth::Auth;
 use super::budget::Budget;
@@ -58,6 +60,17 @@ impl Config {
         let tenants = table.tables("tenants", "tenants");
         let targets = table.tables("targets", "targets");
         let prices = named(table.take("prices"), "prices");
+        let plans: BTreeMap<_, _> = plans
+            .into_iter()
+            .map(|(name, plan)| (name.to_owned(), Plan::read(plan)))
+            .collect();
+        let known = PriceTable::builtin();
+        let own: Vec<_> = prices.iter().map(|(model, _)| *model).collect();
+        let is_spendable = |model: &str, plan: &str| {
+            let limits = plans.get(plan).map_or(&[][..], |plan| &plan.limits);
+            let is_priced = known.is_priced(model) || own.contains(&model);
+            is_priced || limits.iter().all(|limit| limit.meter != Meter::Usd)
+        };
         let config = Self {
             server: Server::read(table.section("server", "server")),
             auth: Auth::read(table.section("auth", "auth")),
@@ -68,12 +81,9 @@ impl Config {
             targets: targets.into_iter().filter_map(Target::read).collect(),
             tenants: tenants
                 .into_iter()
-                .filter_map(|tenant| Tenant::read(tenant, &names))
+                .filter_map(|tenant| Tenant::read(tenant, &names, is_spendable))
                 .collect(),
-            plans: plans
-                .into_iter()
-                .map(|(name, plan)| (name.to_owned(), Plan::read(plan)))
-                .collect(),
+            plans,
             prices: prices
                 .into_iter()
                 .filter_map(|(model, price)| Some((model.to_owned(), Price::read(price)?)))

@@ -27,7 +27,12 @@ pub struct Tenant {
 // === impl Tenant ===
 
 impl Tenant {
-    pub(super) fn read(mut table: TableReader<'_>, plans: &[&str]) -> Option<Self> {
+    /// `is_spendable` says whether a model may be used under a plan, as for its price.
+    pub(super) fn read(
+        mut table: TableReader<'_>,
+        plans: &[&str],
+        is_spendable: impl Fn(&str, &str) -> bool,
+    ) -> Option<Self> {
         let id = table.required("id", |value| {
             let id = text::id(value)?;
             value.once("tenant id", id.clone());
@@ -36,7 +41,18 @@ impl Tenant {
         let plan = table.required("plan", |value| known_plan(value, plans));
         let keys = table.tables("keys", "tenants.keys");
         let keys = keys.into_iter().filter_map(TenantKey::read).collect();
-        let models = table.optional("models", |value| each(value, pattern));
+        let models = table.optional("models", |value| {
+            each(value, |value| {
+                let (name, plan) = (text::name(value)?, plan.as_deref().unwrap_or_default());
+                if !name.contains('*') && !is_spendable(&name, plan) {
+                    let (name, plan) = (text::quoted(&name), text::quoted(plan));
+                    let message =
+                        format!("model {name} has no price, and plan {plan} limits dollars");
+                    return value.error(message, "add it to [prices]");
+                }
+                Some(ModelPattern::new(&name))
+            })
+        });
         let endpoints = table.optional("endpoints", |value| {
             each(value, |value| value.choice(ENDPOINTS))
         });
@@ -63,10 +79,6 @@ fn known_plan(value: &Value<'_>, plans: &[&str]) -> Option<String> {
         None => format!("define it as [plans.{}]", text::shown(plan)),
     };
     value.error(format!("unknown plan {}", text::quoted(plan)), &suggestion)
-}
-
-fn pattern(value: &Value<'_>) -> Option<ModelPattern> {
-    text::name(value).map(|text| ModelPattern::new(&text))
 }
 
 fn each<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Option<Vec<T>> {

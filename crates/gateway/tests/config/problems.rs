@@ -166,7 +166,7 @@ fn a_limit_behind_a_stricter_one_is_too_many() {
         { meter = \"tokens\", limit = 10, per = \"minute\" },\n]\n";
     assert_eq!(
         printed_after_small(limits),
-        "gateway.toml:12: error: 20 requests/minute is never reached: 10 requests/minute is \
+        "gateway.toml:12: error: 20 requests/min is never reached: 10 requests/min is \
          always spent first; remove it, or the other on line 13"
     );
 }
@@ -205,4 +205,53 @@ fn an_unreadable_file_is_a_problem_like_any_other() {
     let printed = Config::load(&path).unwrap_err().to_string();
     let expected = format!("{}:2: error: invalid UTF-8; ", path.display());
     assert!(printed.starts_with(&expected), "{printed}");
+}
+
+#[test]
+fn a_day_behind_a_stricter_minute_is_too_many_in_dollars_too() {
+    let more = "[plans.other]\nlimits = [\n\
+        { meter = \"usd\", limit = \"0.01\", per = \"minute\" },\n\
+        { meter = \"usd\", limit = 100, per = \"day\" },\n]\n";
+    let printed = printed_after_small(more);
+    let hidden = "error: $100/day is never reached: $0.01/min is always spent first";
+    assert!(printed.contains(hidden), "{printed}");
+}
+
+#[test]
+fn limits_that_cannot_work_are_errors() {
+    for (limit, error) in [
+        (
+            "{ meter = \"usd\", limit = \"0.0000000001\", per = \"day\" }",
+            "is not a countable amount",
+        ),
+        (
+            "{ meter = \"tokens\", limit = 9007199254740992, per = \"day\" }",
+            "is larger than can be counted exactly",
+        ),
+        (
+            "{ meter = \"tokens\", limit = 1, per = \"day\", algorithm = \"bucket\" }",
+            "is a bucket, which needs a period of a second, minute or hour",
+        ),
+        (
+            "{ meter = \"tokens\", limit = 1, per = \"minute\", algorithm = \"bucket\", burst = 1000 }",
+            "takes more than half a day to refill",
+        ),
+        ("{ meter = \"usd\", limit = 0, per = \"day\" }", "is zero"),
+    ] {
+        let printed = printed_after_small(&format!("[plans.other]\nlimits = [{limit}]\n"));
+        assert!(printed.contains(error), "{limit}: {printed}");
+    }
+}
+
+#[test]
+fn a_model_without_a_price_does_not_go_with_a_limit_in_dollars() {
+    let plan = "[plans.paid]\nlimits = [{ meter = \"usd\", limit = 5, per = \"day\" }]\n";
+    let tenant = "[[tenants]]\nid = \"paid\"\nplan = \"paid\"\nmodels = [\"claude-*\", \"mine\"]\n";
+    let printed = printed_after_small(&format!("{plan}{tenant}"));
+    assert!(
+        printed.contains("error: model \"mine\" has no price, and plan \"paid\" limits dollars"),
+        "{printed}"
+    );
+    let price = "[prices.mine]\ninput = 1\noutput = 2\n";
+    assert_eq!(printed_after_small(&format!("{plan}{tenant}{price}")), "");
 }

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const LIMIT: &str = "meter = \"tokens\", limit = 1";
-
 /// The only problem of a small file that goes on so is that this is not implemented.
 fn assert_refused(more: &str, what: &str) {
     let printed = printed_after_small(more);
@@ -19,7 +17,6 @@ fn keys_of_sections() {
         ("auth", "jwt", "{ issuer = \"i\", audience = \"a\" }"),
         ("auth", "trusted_peers", "[\"127.0.0.0/8\"]"),
         ("auth", "pepper", "{ env = \"UNSET\" }"),
-        ("budget", "store_timeout", "\"60ms\""),
         ("usage", "capture_file", "\"capture.jsonl\""),
     ] {
         let more = format!("[{section}]\n{key} = {value}\n");
@@ -32,8 +29,6 @@ fn values_of_sections() {
     for (section, key, value) in [
         ("auth", "mode", "\"jwt\""),
         ("auth", "mode", "\"trusted-header\""),
-        ("budget", "when_store_is_down", "\"lease\""),
-        ("budget", "when_store_is_down", "\"allow\""),
         ("retry", "hold_head", "false"),
         ("usage", "durable", "true"),
         ("usage", "capture", "\"redacted\""),
@@ -41,17 +36,6 @@ fn values_of_sections() {
         let more = format!("[{section}]\n{key} = {value}\n");
         assert_refused(&more, &format!("`{section}.{key} = {value}`"));
     }
-}
-
-#[test]
-fn shared_budgets() {
-    for url in ["redis://127.0.0.1:6379", "rediss://:pass@example.com"] {
-        let more = format!("[budget]\nstore = \"{url}\"\n");
-        assert_refused(&more, "`budget.store = \"redis…\"`");
-    }
-    let cluster = "[budget]\nstore = [\"redis://a\", \"redis://b\"]\n";
-    assert_refused(cluster, "a list in `budget.store`");
-    assert_refused("[budget]\nreplicas = 2\n", "`budget.replicas` above 1");
 }
 
 #[test]
@@ -90,73 +74,11 @@ fn other_platforms_and_their_keys() {
 }
 
 #[test]
-fn optimistic_reservations() {
-    let more = "[plans.other]\nreserve_output = \"optimistic\"\n";
-    assert_refused(more, "`plans.reserve_output = \"optimistic\"`");
-}
-
-#[test]
-fn other_meters() {
-    for amount in ["50", "0.1", "\"5.00\""] {
-        let limit = format!("{{ meter = \"usd\", limit = {amount}, per = \"minute\" }}");
-        let more = format!("[plans.other]\nlimits = [{limit}]\n");
-        assert_refused(&more, "`plans.limits.meter = \"usd\"`");
-    }
-    let more = "[plans.other]\nlimits = [{ meter = \"concurrency\", limit = 20 }]\n";
-    assert_refused(more, "`plans.limits.meter = \"concurrency\"`");
-}
-
-#[test]
-fn other_kinds_of_limits() {
-    for (key, value) in [
-        ("per", "second"),
-        ("per", "hour"),
-        ("per", "day"),
-        ("per", "month"),
-        ("algorithm", "bucket"),
-        ("scope", "user"),
-        ("scope", "feature"),
-        ("scope", "model"),
-        ("scope", "account"),
-        ("mode", "warn"),
-    ] {
-        let per = if key == "per" {
-            ""
-        } else {
-            ", per = \"minute\""
-        };
-        let limit = format!("{{ {LIMIT}{per}, {key} = \"{value}\" }}");
-        let more = format!("[plans.other]\nlimits = [{limit}]\n");
-        assert_refused(&more, &format!("`plans.limits.{key} = \"{value}\"`"));
-    }
-}
-
-#[test]
-fn bursts() {
-    let limit = format!("{{ {LIMIT}, per = \"minute\", burst = 2 }}");
-    let more = format!("[plans.other]\nlimits = [{limit}]\n");
-    assert_refused(&more, "`plans.limits.burst`");
-}
-
-#[test]
 fn batches_and_files() {
     for endpoint in ["batches", "files"] {
         let more = format!("endpoints = [\"messages\", \"{endpoint}\"]\n");
         assert_refused(&more, &format!("`tenants.endpoints = \"{endpoint}\"`"));
     }
-}
-
-#[test]
-fn what_is_refused_is_still_compared_with_the_rest() {
-    let more = "[plans.other]\nlimits = [\n\
-        { meter = \"requests\", limit = 10, per = \"minute\" },\n\
-        { meter = \"requests\", limit = 1000, per = \"hour\" },\n]\n";
-    let printed = printed_after_small(more);
-    let hidden = "gateway.toml:13: error: 1000 requests/hour is never reached: \
-        10 requests/minute is always spent first; remove it, or the other on line 12";
-    assert!(printed.contains(hidden), "{printed}");
-    let refused = "gateway.toml:13: error: `plans.limits.per = \"hour\"` is not implemented";
-    assert!(printed.contains(refused), "{printed}");
 }
 
 #[test]

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use claude_gateway::config::{
-    Algorithm, Amount, AuthMode, Capture, Meter, Mode, OnDisconnect, Per, Platform, ReserveOutput,
-    Scope, SecretSource, Store, WhenStoreIsDown,
-};
-
+use claude_gateway::config::{AuthMode, Capture, OnDisconnect, Platform, SecretSource, Store};
 use tower_claude::core::{Endpoint, Timestamp};
+use tower_claude::token_budget::{
+    Algorithm, Limit, LimitMode, LimitScope, Meter, Per, ReserveOutput, WhenStoreIsDown,
+};
 
 use super::*;
 
@@ -73,11 +72,14 @@ fn every_key_of_a_plan_is_read() {
     ];
     assert!(meters.eq(expected));
     let tokens = plan.limits[3];
-    assert_eq!(tokens.to_string(), "200000 tokens/minute");
-    assert_eq!(tokens.amount, Amount::Count(200_000.try_into().unwrap()));
+    assert_eq!(tokens.to_string(), "200k tokens/min");
+    assert_eq!(tokens.amount.get(), 200_000);
     assert_eq!(tokens.per, Some(Per::Minute));
     assert_eq!(tokens.algorithm, Algorithm::Sliding);
-    assert_eq!((tokens.scope, tokens.mode), (Scope::Tenant, Mode::Enforce));
+    assert_eq!(
+        (tokens.scope, tokens.mode),
+        (LimitScope::Tenant, LimitMode::Enforce)
+    );
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn what_is_left_out_has_the_defaults_of_the_contract() {
     assert!(server.passthrough.is_empty());
     assert_eq!(config.budget.store, Store::Memory);
     assert_eq!(config.budget.store_timeout, Duration::from_millis(50));
-    assert_eq!(config.budget.when_store_is_down, WhenStoreIsDown::Refuse);
+    assert_eq!(config.budget.when_store_is_down, WhenStoreIsDown::Lease);
     assert_eq!(config.budget.replicas.get(), 1);
     assert_eq!(config.retry.attempts.get(), 3);
     assert_eq!(config.retry.base, Duration::from_millis(500));
@@ -233,5 +235,61 @@ fn the_example_names_every_key() {
         };
         let key = key.trim_start_matches(['{', ' ']);
         assert!(EXAMPLE.contains(&format!("{key} = ")), "{key}");
+    }
+}
+
+#[test]
+fn every_kind_of_limit_is_read() {
+    let limits = |text: &str| {
+        let more = format!("[plans.other]\nlimits = [{text}]\n");
+        config(&format!("{SMALL}{more}")).plans["other"]
+            .limits
+            .clone()
+    };
+    let dollars = |nanos: u64, per| Limit::nano_dollars(nanos.try_into().unwrap(), per);
+    for amount in ["0.1", "\"0.10\"", "1e-1"] {
+        let limit = limits(&format!(
+            "{{ meter = \"usd\", limit = {amount}, per = \"month\" }}"
+        ));
+        assert_eq!(limit, [dollars(100_000_000, Per::Month)]);
+    }
+    let limit = limits("{ meter = \"concurrency\", limit = 20 }");
+    assert_eq!(limit, [Limit::concurrency(20.try_into().unwrap())]);
+    let limit = limits(
+        "{ meter = \"usd\", limit = 5, per = \"day\", scope = \"user\", mode = \"warn\", \
+         when_store_is_down = \"allow\" }",
+    );
+    let expected = dollars(5_000_000_000, Per::Day)
+        .scope(LimitScope::User)
+        .mode(LimitMode::Warn)
+        .when_store_is_down(WhenStoreIsDown::Allow);
+    assert_eq!(limit, [expected]);
+    for (burst, expected) in [("", 7), (", burst = 9", 9)] {
+        let limit = limits(&format!(
+            "{{ meter = \"tokens\", limit = 7, per = \"second\", algorithm = \"bucket\"{burst} }}"
+        ));
+        let algorithm = Algorithm::Bucket {
+            burst: expected.try_into().unwrap(),
+        };
+        assert_eq!(limit[0].algorithm, algorithm);
+    }
+}
+
+#[test]
+fn a_shared_store_is_an_address_or_a_list_of_them() {
+    for (store, is) in [
+        ("\"redis://127.0.0.1:6379\"", "redis://127.0.0.1:6379"),
+        (
+            "[\"redis://10.0.0.1\", \"redis://10.0.0.2\"]",
+            "redis://10.0.0.1,redis://10.0.0.2",
+        ),
+    ] {
+        let budget = config(&format!("{SMALL}[budget]\nstore = {store}\nreplicas = 3\n")).budget;
+        let Store::Redis(address) = &budget.store else {
+            panic!("{budget:?}");
+        };
+        assert_eq!(address.expose(), is);
+        assert_eq!(budget.replicas.get(), 3);
+        assert!(!format!("{budget:?}").contains("redis://"), "{budget:?}");
     }
 }
