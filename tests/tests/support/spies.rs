@@ -10,8 +10,8 @@ use tower_claude::failover::{Candidate, Order};
 use tower_claude::retry::{AttemptContext, Classify, DefaultClassify, Verdict};
 use tower_claude::tenant_auth::{Authenticate, Credential, KeyDigest, StaticKeys};
 use tower_claude::token_budget::{
-    BudgetStore, DefaultEstimate, Estimate, Estimated, Limit, LimitUsage, MemoryStore, Meter,
-    Per, Plan, Plans, Reservation, Reserved, Settlement, StoreError, Subject,
+    BudgetStore, DefaultEstimate, Estimate, Estimated, Limit, LimitUsage, MemoryStore, Meter, Per,
+    Plan, Plans, Reservation, Reserved, Settlement, StoreError, Subject,
 };
 use tower_claude::usage_meter::{Tally, UsageRecord, UsageSink};
 use tower_claude::{

@@ -249,7 +249,7 @@ fn a_model_without_a_price_does_not_go_with_a_limit_in_dollars() {
     let tenant = "[[tenants]]\nid = \"paid\"\nplan = \"paid\"\nmodels = [\"claude-*\", \"mine\"]\n";
     let printed = printed_after_small(&format!("{plan}{tenant}"));
     assert!(
-        printed.contains("error: model \"mine\" has no price, and plan \"paid\" limits dollars"),
+        printed.contains("error: model `mine` has no price, and plan `paid` limits dollars"),
         "{printed}"
     );
     let price = "[prices.mine]\ninput = 1\noutput = 2\n";
