@@ -61,12 +61,12 @@ fn keygen(tenant: &str) -> Result<(), StartError> {
 }
 
 fn explain(path: &Path, tenant: &str, model: &str) -> Result<(), StartError> {
-    let loaded = Config::load(path).map_err(has_errors)?;
+    let loaded = Config::load(path).map_err(|problems| has_errors(&problems))?;
     print!("{}", explain::explain(&loaded.config, tenant, model)?);
     Ok(())
 }
 
-fn has_errors(problems: Problems) -> StartError {
+fn has_errors(problems: &Problems) -> StartError {
     StartError::new(format!("the configuration has errors\n{problems}"))
 }
 
@@ -101,7 +101,7 @@ fn serve(options: &Serve) -> Result<(), StartError> {
     runtime.block_on(async {
         match &options.source {
             Source::File(path) => {
-                let loaded = Config::load(path).map_err(has_errors)?;
+                let loaded = Config::load(path).map_err(|problems| has_errors(&problems))?;
                 serve_config(loaded, options, false).await
             }
             Source::Demo => {

@@ -10,11 +10,12 @@ mod support;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use support::{Gateway, Pair, WEB_KEY, client, get, json, message, request, send};
+use tokio::time::Instant;
 use tower_claude::tenant_auth::KeyDigest;
 use tower_claude_testkit::{Answer, FakeClaude, FakeServer, RedisServer};
 

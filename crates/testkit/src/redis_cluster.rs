@@ -1,7 +1,6 @@
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::redis_server::RedisServer;
+use crate::redis_server::{RedisServer, now, pause};
 
 /// A cluster of three real masters without replicas, each with a third of the slots.
 #[derive(Debug)]
@@ -41,14 +40,14 @@ impl RedisCluster {
             let meet = format!("CLUSTER MEET {} {}", addr.ip(), addr.port());
             ask(&nodes[0], &meet);
         }
-        let began = Instant::now();
+        let began = now();
         let is_ready = |node: &RedisServer| {
             let info = node.ask("CLUSTER INFO").unwrap_or_default();
             info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
         };
         while !nodes.iter().all(is_ready) {
             assert!(began.elapsed() < READY_WITHIN, "the nodes find no cluster");
-            thread::sleep(Duration::from_millis(20));
+            pause(Duration::from_millis(20));
         }
         Self { nodes }
     }

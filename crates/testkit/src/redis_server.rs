@@ -104,14 +104,14 @@ impl RedisServer {
             Ok(child) => self.child = Some(child),
             Err(error) => panic!("{program} does not start ({error}): run `cargo xtask setup`"),
         }
-        let began = Instant::now();
+        let began = now();
         while self.ask("PING").is_err() {
             assert!(
                 began.elapsed() < READY_WITHIN,
                 "{program} does not answer at {}",
                 self.addr()
             );
-            thread::sleep(Duration::from_millis(5));
+            pause(Duration::from_millis(5));
         }
     }
 
@@ -206,4 +206,18 @@ pub(crate) fn free_port() -> u16 {
             Err(error) => panic!("no port is free: {error}"),
         }
     }
+}
+
+/// Real time: a server does not wait for a clock that is paused.
+#[expect(clippy::disallowed_methods, reason = "a real server keeps real time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "all methods here say that they block"
+)]
+pub(crate) fn pause(time: Duration) {
+    thread::sleep(time);
 }

@@ -132,7 +132,7 @@ fn alone<St, E>(
             permit.lease();
             Ok((Reserved::Granted { standings }, WhenStoreIsDown::Lease))
         }
-        Without::Denied(denied) => Ok((denied, WhenStoreIsDown::Lease)),
+        Without::Denied(denied) => Ok((*denied, WhenStoreIsDown::Lease)),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum Without {
     /// It passes within the share.
     Granted,
     /// It does not fit into the share.
-    Denied(Reserved),
+    Denied(Box<Reserved>),
 }
 
 /// The longest a caller is told to wait who has only to wait for the store.
@@ -76,12 +76,12 @@ impl Outage {
             Err(_) => return Without::Refused,
         };
         let (share, retry_after, resets_in) = answer;
-        Without::Denied(Reserved::Denied {
+        Without::Denied(Box::new(Reserved::Denied {
             limit: whole(&reservation.plan, &share),
             retry_after,
             resets_in,
             standings: Standings::new(),
-        })
+        }))
     }
 
     /// Takes what a call took out of the share.

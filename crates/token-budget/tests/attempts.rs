@@ -15,7 +15,7 @@ use tower_claude_core::{
     ResponseBody, UsageCell, tap,
 };
 use tower_claude_testkit::{Answer, ScriptedBody};
-use tower_claude_token_budget::{MemoryStore, Owner, Plan, Plans, Subject, TokenBudgetLayer};
+use tower_claude_token_budget::{MemoryStore, Owner, Plans, Subject, TokenBudgetLayer};
 
 type Inner = Response<ResponseBody<ScriptedBody>>;
 

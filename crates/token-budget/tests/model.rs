@@ -1,5 +1,10 @@
 //! Both stores against a model, operation by operation.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 #[path = "support/model.rs"]
 mod model;
 

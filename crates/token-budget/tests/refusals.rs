@@ -15,7 +15,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::{Call, CallBody, Refusal, RefusalKind, Timestamp};
 use tower_claude_testkit::{Answer, FakeClaude};
 use tower_claude_token_budget::{
-    BudgetStore, Estimated, LimitUsage, MemoryStore, Meter, Owner, Plan, Plans, Reservation,
+    BudgetStore, Estimated, LimitUsage, MemoryStore, Meter, Plan, Plans, Reservation,
     ReserveOutput, Reserved, Settlement, StoreError, Subject, TokenBudgetLayer, WhenStoreIsDown,
 };
 

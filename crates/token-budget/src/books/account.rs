@@ -14,8 +14,12 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     counters: Vec<Counter>,
-    scoped: Option<Box<HashMap<Scoped, Vec<Counter>, Seed>>>,
+    /// In a box, as few plans tell apart whom calls are for.
+    scoped: Option<Box<ScopedCounters>>,
 }
+
+#[derive(Debug, Default)]
+struct ScopedCounters(HashMap<Scoped, Vec<Counter>, Seed>);
 
 /// Whom of an owner a limit is for.
 ///
@@ -159,9 +163,9 @@ impl Account {
     /// Whether nothing would be lost if it were forgotten. Forgets what is idle of it.
     pub(crate) fn is_idle(&mut self, now: u64) -> bool {
         if let Some(scoped) = &mut self.scoped {
-            scoped.retain(|_, counters| !are_idle(counters, now));
-            scoped.shrink_to_fit();
-            if scoped.is_empty() {
+            scoped.0.retain(|_, counters| !are_idle(counters, now));
+            scoped.0.shrink_to_fit();
+            if scoped.0.is_empty() {
                 self.scoped = None;
             }
         }
@@ -179,7 +183,7 @@ impl Account {
         let counters = match Scoped::of(limit.scope, subject) {
             None => &mut self.counters,
             Some(mut key) => {
-                let scoped = self.scoped.get_or_insert_default();
+                let scoped = &mut self.scoped.get_or_insert_default().0;
                 if scoped.len() >= MOST_SCOPED && !scoped.contains_key(&key) {
                     key.name = Scoped::NOBODY;
                 }
@@ -199,7 +203,7 @@ impl Account {
     fn find(&mut self, index: usize, limit: &Limit, subject: &Subject) -> Option<&mut Counter> {
         let counters = match Scoped::of(limit.scope, subject) {
             None => &mut self.counters,
-            Some(key) => self.scoped.as_mut()?.get_mut(&key)?,
+            Some(key) => self.scoped.as_mut()?.0.get_mut(&key)?,
         };
         let index = position(counters, index, CounterKind::of(limit))?;
         counters.get_mut(index)
@@ -228,7 +232,7 @@ fn position(counters: &[Counter], index: usize, kind: CounterKind) -> Option<usi
     }
 }
 
-fn are_idle(counters: &mut Vec<Counter>, now: u64) -> bool {
+fn are_idle(counters: &mut [Counter], now: u64) -> bool {
     // Not only until the first that is not idle: each gives memory back.
     let idle = counters
         .iter_mut()

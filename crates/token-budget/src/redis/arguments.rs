@@ -21,6 +21,9 @@ pub(crate) struct Naming {
     pub(crate) grace: u64,
 }
 
+/// What tells the books of each key from those that were lost, in the order of the keys.
+pub(crate) type Generations = Vec<Box<[u8]>>;
+
 /// The keys of one call: those of the owner, then those of its counters.
 struct Keys {
     keys: Vec<String>,
@@ -32,7 +35,7 @@ struct Keys {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) reserved: Reserved,
-    pub(crate) generations: Vec<Box<[u8]>>,
+    pub(crate) generations: Generations,
 }
 
 // === impl Naming ===
@@ -217,7 +220,7 @@ pub(crate) fn read_reserved(plan: &Plan, value: Value) -> Result<Answer, StoreEr
 }
 
 /// Reads what the settle script answers: whether the id was known, and the generations.
-pub(crate) fn read_settled(value: Value) -> Option<(u64, Vec<Box<[u8]>>)> {
+pub(crate) fn read_settled(value: Value) -> Option<(u64, Generations)> {
     let Value::Array(parts) = value else {
         return None;
     };
@@ -226,22 +229,27 @@ pub(crate) fn read_settled(value: Value) -> Option<(u64, Vec<Box<[u8]>>)> {
     Some((code, read_generations(parts.next())))
 }
 
-pub(crate) fn read_usage(plan: &Plan, value: &Value) -> Result<Vec<LimitUsage>, StoreError> {
-    let Value::Array(numbers) = value else {
+/// Reads what the usage script answers: how the limits stand, and the generations.
+pub(crate) fn read_usage(
+    plan: &Plan,
+    value: Value,
+) -> Result<(Vec<LimitUsage>, Generations), StoreError> {
+    let Value::Array(parts) = value else {
         return Err(unread());
     };
-    let numbers: Vec<u64> = numbers
-        .iter()
-        .map(number)
-        .collect::<Option<_>>()
-        .ok_or_else(unread)?;
+    let mut parts = parts.into_iter();
+    let (Some(Value::Array(numbers)), generations) = (parts.next(), parts.next()) else {
+        return Err(unread());
+    };
+    let numbers: Option<Vec<u64>> = numbers.iter().map(number).collect();
+    let numbers = numbers.ok_or_else(unread)?;
     let limits = plan.limits().iter().zip(numbers.chunks_exact(3));
-    Ok(limits
-        .map(|(limit, is)| LimitUsage::new(*limit, is[0], is[1], Duration::from_millis(is[2])))
-        .collect())
+    let usage = limits
+        .map(|(limit, is)| LimitUsage::new(*limit, is[0], is[1], Duration::from_millis(is[2])));
+    Ok((usage.collect(), read_generations(generations)))
 }
 
-fn read_generations(value: Option<Value>) -> Vec<Box<[u8]>> {
+fn read_generations(value: Option<Value>) -> Generations {
     let Some(Value::Array(items)) = value else {
         return Vec::new();
     };

@@ -24,6 +24,8 @@ pub(crate) struct Journal {
 #[derive(Debug)]
 struct Book {
     generation: Box<[u8]>,
+    subject: Subject,
+    plan: Arc<Plan>,
     totals: [Total; PERIODS.len()],
 }
 
@@ -59,19 +61,17 @@ impl Journal {
     }
 
     /// Takes note of the generations of the books that the limits of a plan are in, in the
-    /// order of the scripts. Answers what has to be charged again.
+    /// order of the scripts; an empty one is of books that are not there. Answers what has to
+    /// be charged again.
     pub(crate) fn saw(
         &self,
         subject: &Subject,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         generations: Vec<Box<[u8]>>,
     ) -> Vec<Settlement> {
         let mut lost = Vec::new();
         for (scope, generation) in scopes(plan).zip(generations) {
-            if generation.is_empty() {
-                continue;
-            }
-            self.with(subject, scope, |book| {
+            self.with(subject, plan, scope, |book| {
                 if book.generation == generation {
                     return;
                 }
@@ -90,7 +90,7 @@ impl Journal {
             return;
         }
         for scope in scopes(&settlement.plan) {
-            self.with(&settlement.subject, scope, |book| {
+            self.with(&settlement.subject, &settlement.plan, scope, |book| {
                 for (total, per) in book.totals.iter_mut().zip(PERIODS) {
                     total.turn(per);
                     total.this = total.this.plus(settlement.amounts);
@@ -99,7 +99,23 @@ impl Journal {
         }
     }
 
-    fn with(&self, subject: &Subject, scope: LimitScope, look: impl FnOnce(&mut Book)) {
+    /// All whose charges may still count, to look whether their books are still there.
+    pub(crate) fn current(&self) -> Vec<(Subject, Arc<Plan>)> {
+        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = books.values_mut().filter_map(|book| {
+            let is_current = book.is_current();
+            is_current.then(|| (book.subject.clone(), Arc::clone(&book.plan)))
+        });
+        current.collect()
+    }
+
+    fn with(
+        &self,
+        subject: &Subject,
+        plan: &Arc<Plan>,
+        scope: LimitScope,
+        look: impl FnOnce(&mut Book),
+    ) {
         let name = subject.scoped(scope).flatten();
         let key = self.keyed.hash_one((&subject.owner, scope, name));
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,6 +128,8 @@ impl Journal {
         }
         look(books.entry(key).or_insert_with(|| Book {
             generation: Box::default(),
+            subject: subject.clone(),
+            plan: Arc::clone(plan),
             totals: [Total::default(); PERIODS.len()],
         }));
     }

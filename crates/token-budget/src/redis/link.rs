@@ -68,6 +68,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const MOST_MISSES: u32 = 5;
+/// How often an idle connection is tried.
+pub(crate) const BEAT: Duration = Duration::from_millis(500);
 /// A cluster of which nothing is heard so long is connected to anew.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -159,6 +161,23 @@ impl Link {
             self.connect();
         }
         Err(error)
+    }
+
+    /// Finds out whether an idle connection is still there, so that no call has to.
+    pub(crate) async fn beat(&self) {
+        let shared = &*self.0;
+        let answered = Duration::from_millis(shared.answered.load(Relaxed));
+        let Some(live) = shared.live.load_full() else {
+            return;
+        };
+        if shared.address.is_cluster() || shared.began.elapsed().saturating_sub(answered) < BEAT {
+            return;
+        }
+        let mut connection = live.connection.clone();
+        if !matches!(timeout(shared.timeout, connection.ping()).await, Ok(Ok(()))) {
+            shared.give_up(&live);
+            self.connect();
+        }
     }
 
     /// Whether calls are sent.

@@ -185,7 +185,7 @@ impl BudgetStore for RedisStore {
         let call = desk.naming.usage(&USAGE, subject, &plan, desk.now());
         Box::pin(async move {
             let value = desk.back.call(call).await.map_err(StoreError::new)?;
-            read_usage(&plan, &value)
+            read_usage(&plan, value).map(|(usage, _)| usage)
         })
     }
 }

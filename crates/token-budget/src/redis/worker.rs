@@ -2,18 +2,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::redis::arguments::{Naming, read_reserved, read_settled};
+use crate::redis::arguments::{Generations, Naming, read_reserved, read_settled, read_usage};
 use crate::redis::journal::Journal;
-use crate::redis::link::Link;
+use crate::redis::link::{BEAT, Link};
 use crate::redis::open_holds::OpenHolds;
-use crate::redis::script::{RESERVE, SETTLE, SWEEP};
+use crate::redis::script::{RESERVE, SETTLE, SWEEP, USAGE};
 use crate::{ManualClock, Owner, Plan, Reservation, Settlement, Subject};
 
 /// What reserving and settling have in common.
@@ -27,11 +27,19 @@ pub(crate) struct Desk {
     pub(crate) clock: Option<ManualClock>,
     pub(crate) open: OpenHolds,
     pub(crate) journal: Journal,
-    pub(crate) queue: mpsc::Sender<Settlement>,
+    pub(crate) queue: mpsc::Sender<Job>,
     pub(crate) counts: Counts,
     runtime: Handle,
-    recent: Mutex<VecDeque<(Instant, Settlement)>>,
+    recent: Mutex<Recent>,
     idle: Mutex<HashMap<Owner, Instant>>,
+}
+
+/// What is to be told.
+#[derive(Debug)]
+pub(crate) struct Job {
+    settlement: Settlement,
+    /// Whether it tells again of what was told to books that are lost.
+    restores: bool,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +64,9 @@ const RECENT: Duration = Duration::from_secs(60);
 const MOST_RECENT: usize = 65_536;
 const MOST_IDLE: usize = 100_000;
 
+/// What was told, and when.
+type Recent = VecDeque<(Instant, Settlement)>;
+
 // === impl Desk ===
 
 impl Desk {
@@ -64,7 +75,7 @@ impl Desk {
         naming: Naming,
         clock: Option<ManualClock>,
         most_owners: usize,
-        queue: mpsc::Sender<Settlement>,
+        queue: mpsc::Sender<Job>,
     ) -> Self {
         Self {
             front,
@@ -88,8 +99,15 @@ impl Desk {
     /// Queues a settlement; never waits.
     pub(crate) fn settle(&self, settlement: Settlement) {
         self.open.remove(settlement.id);
+        self.queue(Job {
+            settlement,
+            restores: false,
+        });
+    }
+
+    fn queue(&self, job: Job) {
         self.counts.waiting.fetch_add(1, Relaxed);
-        if self.queue.try_send(settlement).is_err() {
+        if self.queue.try_send(job).is_err() {
             self.counts.lost.fetch_add(1, Relaxed);
             self.counts.settled();
         }
@@ -100,7 +118,7 @@ impl Desk {
         self: &Arc<Self>,
         subject: &Subject,
         plan: &Arc<Plan>,
-        generations: Vec<Box<[u8]>>,
+        generations: Generations,
     ) {
         let lost = self.journal.saw(subject, plan, generations);
         if lost.is_empty() {
@@ -111,7 +129,10 @@ impl Desk {
         self.recent()
             .retain(|(_, settlement)| settlement.subject.owner != subject.owner);
         for settlement in lost {
-            self.settle(settlement);
+            self.queue(Job {
+                settlement,
+                restores: true,
+            });
         }
         // What runs holds nothing there any more.
         for reservation in self.open.of(&subject.owner) {
@@ -121,7 +142,11 @@ impl Desk {
         }
     }
 
-    async fn deliver(self: &Arc<Self>, settlement: Settlement) {
+    async fn deliver(self: &Arc<Self>, job: Job) {
+        let Job {
+            settlement,
+            restores,
+        } = job;
         let began = Instant::now();
         let mut pause = Duration::from_millis(10);
         loop {
@@ -129,10 +154,12 @@ impl Desk {
             let answer = self.back.call(call).await;
             if let Some((code, generations)) = answer.ok().and_then(read_settled) {
                 self.saw(&settlement.subject, &settlement.plan, generations);
-                if code > 0 {
-                    self.journal.charged(&settlement);
+                if !restores {
+                    if code > 0 {
+                        self.journal.charged(&settlement);
+                    }
+                    self.told(settlement);
                 }
-                self.told(settlement);
                 break;
             }
             if began.elapsed() >= PATIENCE {
@@ -165,16 +192,35 @@ impl Desk {
 
     /// Tells a server that may have taken over what it may not have heard.
     async fn repeat(self: &Arc<Self>) {
-        let recent: Vec<_> = self.recent().iter().cloned().collect();
-        for (at, settlement) in recent {
-            if at.elapsed() <= RECENT {
-                let call = self.naming.settle(&SETTLE, &settlement, self.now());
-                let answer = self.back.call(call).await;
-                if let Some((_, generations)) = answer.ok().and_then(read_settled) {
-                    self.saw(&settlement.subject, &settlement.plan, generations);
-                }
+        // Books that are lost are restored as a whole; first, as what is told of them again
+        // would count twice.
+        for (subject, plan) in self.journal.current() {
+            self.look(&subject, &plan).await;
+        }
+        for settlement in self.untold() {
+            let call = self.naming.settle(&SETTLE, &settlement, self.now());
+            let answer = self.back.call(call).await;
+            if let Some((_, generations)) = answer.ok().and_then(read_settled) {
+                self.saw(&settlement.subject, &settlement.plan, generations);
             }
         }
+    }
+
+    /// Looks whether the books are still those that were there.
+    async fn look(self: &Arc<Self>, subject: &Subject, plan: &Arc<Plan>) {
+        let call = self.naming.usage(&USAGE, subject, plan, self.now());
+        if let Ok(value) = self.back.call(call).await
+            && let Ok((_, generations)) = read_usage(plan, value)
+        {
+            self.saw(subject, plan, generations);
+        }
+    }
+
+    /// What a server may not have heard that has taken over.
+    fn untold(&self) -> Vec<Settlement> {
+        let recent = self.recent();
+        let recent = recent.iter().filter(|(at, _)| at.elapsed() <= RECENT);
+        recent.map(|(_, settlement)| settlement.clone()).collect()
     }
 
     async fn renew(self: &Arc<Self>, reservation: Reservation) {
@@ -214,7 +260,7 @@ impl Desk {
         }
     }
 
-    fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<(Instant, Settlement)>> {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -230,12 +276,9 @@ impl Counts {
 }
 
 /// Settles what is queued, until the store is gone and nothing is left.
-pub(crate) async fn settle_queued(
-    desk: std::sync::Weak<Desk>,
-    mut queue: mpsc::Receiver<Settlement>,
-) {
+pub(crate) async fn settle_queued(desk: Weak<Desk>, mut queue: mpsc::Receiver<Job>) {
     let under_way = Arc::new(Semaphore::new(UNDER_WAY));
-    while let Some(settlement) = queue.recv().await {
+    while let Some(job) = queue.recv().await {
         let Some(desk) = desk.upgrade() else {
             return;
         };
@@ -243,25 +286,35 @@ pub(crate) async fn settle_queued(
             return;
         };
         tokio::spawn(async move {
-            desk.deliver(settlement).await;
+            desk.deliver(job).await;
             drop(permit);
         });
     }
 }
 
 /// Renews, repeats and tidies, until the store is gone.
-pub(crate) async fn look_after(desk: std::sync::Weak<Desk>, mut connected: watch::Receiver<u64>) {
+pub(crate) async fn look_after(desk: Weak<Desk>, mut connected: watch::Receiver<u64>) {
     let Some(hold) = desk.upgrade().map(|desk| desk.naming.hold) else {
         return;
     };
     let renew_after = Duration::from_millis(hold / 3);
     let mut ticks = interval(Duration::from_millis((hold / 6).clamp(10, 5_000)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tidied = Instant::now();
     let mut connections = *connected.borrow();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            _ = beats.tick() => {
+                let Some(desk) = desk.upgrade() else {
+                    return;
+                };
+                desk.front.beat().await;
+                desk.back.beat().await;
+                continue;
+            }
             changed = connected.changed() => {
                 if changed.is_err() {
                     return;
@@ -274,11 +327,10 @@ pub(crate) async fn look_after(desk: std::sync::Weak<Desk>, mut connected: watch
         let now = *connected.borrow_and_update();
         if now != connections {
             connections = now;
-            let holds = desk.open.due(Duration::ZERO);
-            for reservation in holds {
+            desk.repeat().await;
+            for reservation in desk.open.due(Duration::ZERO) {
                 desk.renew(reservation).await;
             }
-            desk.repeat().await;
         }
         for reservation in desk.open.due(renew_after) {
             desk.renew(reservation).await;

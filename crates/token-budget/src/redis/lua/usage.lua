@@ -10,4 +10,4 @@ for _, c in ipairs(limits) do
   out[#out + 1] = c.held
   out[#out + 1] = resets_in(c, now)
 end
-return out
+return { out, generations() }
