@@ -59,7 +59,13 @@ impl AnswerReader {
     pub(crate) fn read(&mut self, chunk: &Bytes) {
         let (cell, unsaid) = (&self.cell, &mut self.unsaid);
         match &mut self.form {
-            Form::Stream(scanner) => scanner.push(chunk, |event| read_event(cell, unsaid, event)),
+            Form::Stream(scanner) => {
+                scanner.push(chunk, |event| read_event(cell, unsaid, event));
+                if cell.is_watched() && unsaid.deltas > 0 {
+                    let unsaid = std::mem::take(unsaid);
+                    cell.write(|metered| unsaid.say(metered));
+                }
+            }
             Form::Json(skimmer) => skimmer.push(chunk, is_read, |key, value| {
                 cell.write(|metered| read_field(metered, key, value));
             }),

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Response;
@@ -10,7 +11,14 @@ use crate::{FailureKind, Text, Usage};
 /// [`tap`](crate::tap) makes it; whoever meets a response with a cell reads along and does not
 /// scan again. A clone is the same cell.
 #[derive(Clone, Default)]
-pub struct UsageCell(Arc<Mutex<Metered>>);
+pub struct UsageCell(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    metered: Mutex<Metered>,
+    /// Whether somebody wants to know of content while it passes.
+    is_watched: AtomicBool,
+}
 
 /// What an answer has said so far.
 #[derive(Clone, Debug, Default)]
@@ -62,11 +70,33 @@ impl UsageCell {
 
     /// Looks at what has been said so far. The look must be short: the answer waits for it.
     pub fn read<R>(&self, look: impl FnOnce(&Metered) -> R) -> R {
-        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(
+            &self
+                .0
+                .metered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Has content counted as it passes: without, [`deltas`](Metered::deltas) and what comes
+    /// of them are written only at the end.
+    pub fn watch(&self) {
+        self.0.is_watched.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.is_watched.load(Relaxed)
     }
 
     pub(crate) fn write(&self, change: impl FnOnce(&mut Metered)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(
+            &mut self
+                .0
+                .metered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 }
 

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tower_claude_core::{Call, CallBody, FailureKind, Peek, Prepare, Prepared, Refusal};
+use tower_claude_core::{
+    Call, CallBody, Consent, Considering, FailureKind, Peek, Prepare, Prepared, Refusal,
+};
 use tower_service::Service;
 
 use crate::Route;
@@ -47,6 +49,10 @@ pin_project! {
         Ready {
             onward: Onward,
         },
+        Consent {
+            considering: Considering,
+            approach: Approach,
+        },
         Call {
             #[pin]
             future: F,
@@ -63,6 +69,15 @@ pin_project! {
         },
         Done,
     }
+}
+
+/// A request on its way to a target.
+struct Approach {
+    request: Request<CallBody>,
+    call: Call,
+    permit: Permit,
+    /// Why it does not stay where it was; `None` at the first target.
+    reason: Option<FailureKind>,
 }
 
 // === impl ResponseFuture ===
@@ -136,7 +151,26 @@ where
                         request,
                         reason,
                     } = onward;
-                    let next = State::call(&mut journey.inner, request, call, permit, Some(reason));
+                    let approach = Approach {
+                        request,
+                        call,
+                        permit,
+                        reason: Some(reason),
+                    };
+                    let next = State::approach(journey, approach);
+                    state.set(next);
+                }
+                Projected::Consent { considering, .. } => {
+                    let consent = ready!(considering.as_mut().poll(cx));
+                    let Replaced::Consent { approach, .. } =
+                        state.as_mut().project_replace(State::Done)
+                    else {
+                        continue;
+                    };
+                    let next = match consent {
+                        Ok(()) => State::call(&mut journey.inner, approach),
+                        Err(refusal) => State::elsewhere(journey, approach, refusal),
+                    };
                     state.set(next);
                 }
                 Projected::Call { future, .. } => {
@@ -194,6 +228,7 @@ where
         f.write_str(match self.state {
             State::Prepare { .. } => "ResponseFuture::Prepare",
             State::Ready { .. } => "ResponseFuture::Ready",
+            State::Consent { .. } => "ResponseFuture::Consent",
             State::Call { .. } => "ResponseFuture::Call",
             State::Peek { .. } => "ResponseFuture::Peek",
             State::Refused { .. } => "ResponseFuture::Refused",
@@ -215,22 +250,67 @@ where
         R: Route,
     {
         match journey.set_out(&request, &call) {
-            Ok(permit) => Self::call(&mut journey.inner, request, call, permit, None),
+            Ok(permit) => Self::approach(
+                journey,
+                Approach {
+                    request,
+                    call,
+                    permit,
+                    reason: None,
+                },
+            ),
             Err(refusal) => Self::Refused { refusal, call },
         }
     }
 
-    /// Asks a target; the service is ready.
-    fn call<S>(
-        inner: &mut S,
-        mut request: Request<CallBody>,
-        call: Call,
-        permit: Permit,
-        reason: Option<FailureKind>,
+    /// Asks a target, if whoever pays for the call has nothing against it; the service is
+    /// ready.
+    fn approach<S, R>(journey: &mut Journey<S, R>, approach: Approach) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+    {
+        let consent = Consent::of(&approach.request);
+        match consent.and_then(|consent| consent.ask(approach.permit.target())) {
+            None => Self::call(&mut journey.inner, approach),
+            Some(considering) => Self::Consent {
+                considering,
+                approach,
+            },
+        }
+    }
+
+    /// Asks the next target instead of one that cannot be paid for; the service is ready.
+    fn elsewhere<S, R>(
+        journey: &mut Journey<S, R>,
+        mut approach: Approach,
+        refusal: Refusal,
     ) -> Self
     where
         S: Service<Request<CallBody>, Future = F>,
     {
+        match journey.another() {
+            Some(permit) => {
+                approach.permit = permit;
+                Self::approach(journey, approach)
+            }
+            None => Self::Refused {
+                refusal,
+                call: approach.call,
+            },
+        }
+    }
+
+    /// Asks a target; the service is ready.
+    fn call<S>(inner: &mut S, approach: Approach) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+    {
+        let Approach {
+            mut request,
+            call,
+            permit,
+            reason,
+        } = approach;
         request.extensions_mut().insert(permit.target().clone());
         let trial = Trial::begin(call, permit, reason);
         let future = inner.call(request);

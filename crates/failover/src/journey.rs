@@ -70,6 +70,11 @@ impl<S, R> Journey<S, R> {
         Some((permit, request))
     }
 
+    /// The permit for the next target, for a call that has not been anywhere since the last.
+    pub(crate) fn another(&mut self) -> Option<Permit> {
+        self.admit(Instant::now())
+    }
+
     /// Whether another target may serve what failed so, without the risk of a second bill.
     fn may_move(&self, failure: &Failure) -> bool {
         let kind = failure.kind;

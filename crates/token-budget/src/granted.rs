@@ -178,8 +178,11 @@ where
     } else {
         let response = tap(response);
         let cell = UsageCell::of(&response).cloned().unwrap_or_default();
-        permit.read(cell);
         let top_up = TopUp::of(&permit, shared);
+        if top_up.is_some() {
+            cell.watch();
+        }
+        permit.read(cell);
         return response.map(|body| ResponseBody::inner(BudgetBody::metered(body, permit, top_up)));
     }
     untouched(response)
