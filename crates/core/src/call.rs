@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::Request;
 
 use crate::byte_semaphore::BytePermit;
+use crate::count_tokens;
 use crate::facts::{Facts, Places};
 use crate::{AttemptLog, Attribution, CallBody, ContentSizes, Dialect, Endpoint, RequestId, Text};
 
@@ -176,6 +177,24 @@ impl Call {
         serde_json::to_writer((&mut spliced).writer(), model).ok()?;
         spliced.put_slice(after);
         Some(spliced.freeze())
+    }
+
+    /// The body of a call to `count_tokens` that asks how much input this call is.
+    ///
+    /// The parts that both know stand in it byte for byte, and nothing else does: upstream
+    /// refuses what it does not know. It is a copy, whose size only the body's limit bounds.
+    ///
+    /// `None` if it is no call for a message, or one of which upstream does not count all: one
+    /// with a `thread` or MCP servers, with tools that the server runs, or with content that is
+    /// only referred to.
+    #[must_use]
+    pub fn count_tokens_body(&self) -> Option<Bytes> {
+        let is_message = self.0.endpoint == Endpoint::Messages;
+        let body = self.0.body.as_ref().filter(|_| is_message)?;
+        if self.sizes().references > 0 {
+            return None;
+        }
+        count_tokens::body(body)
     }
 
     /// Whether these facts were read from this very body, or both are streams.

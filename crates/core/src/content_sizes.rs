@@ -2,6 +2,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::TextSizes;
 use crate::json_text::JsonText;
 
 /// How large a request is, by kind of content: what an estimate of its tokens starts from.
@@ -16,8 +17,12 @@ pub struct ContentSizes {
     pub tools_bytes: u64,
     /// Bytes of `messages`, without the data of images and documents.
     pub message_bytes: u64,
+    /// The text of all three, by script.
+    pub text: TextSizes,
     /// Number of images.
     pub images: u32,
+    /// Bytes of base64 data in images.
+    pub image_bytes: u64,
     /// Number of documents.
     pub documents: u32,
     /// Bytes of base64 data in documents.
@@ -52,6 +57,16 @@ struct Source<'a> {
     kind: JsonText<'a>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+}
+
+/// Walks over messages, in the order in which they stand.
+struct Walk<'a> {
+    sizes: ContentSizes,
+    messages: &'a [u8],
+    /// How far the text has been counted.
+    counted: usize,
 }
 
 // === impl ContentSizes ===
@@ -65,20 +80,31 @@ impl ContentSizes {
             message_bytes: messages.len() as u64,
             ..Self::default()
         };
+        sizes.text.add(system);
+        sizes.text.add(tools);
+        let mut walk = Walk {
+            sizes,
+            messages,
+            counted: 0,
+        };
         // Only blocks with a `source` hold anything but text, and most requests have none:
         // one search for the word spares them a second parse.
         if memmem::find(messages, b"\"source\"").is_some()
             && let Ok(list) = serde_json::from_slice::<Vec<Message<'_>>>(messages)
         {
             for message in &list {
-                sizes.blocks(message.content, 0);
+                walk.blocks(message.content, 0);
             }
         }
-        sizes
+        walk.finish()
     }
+}
 
+// === impl Walk ===
+
+impl Walk<'_> {
     fn blocks(&mut self, content: Option<&RawValue>, depth: u8) {
-        // Tool results hold blocks, which hold no further tool results.
+        // Tool results and documents hold blocks, which hold few others.
         let Some(content) = content.filter(|raw| depth < 3 && raw.get().starts_with('[')) else {
             return;
         };
@@ -87,27 +113,48 @@ impl ContentSizes {
         };
         for block in &blocks {
             if let Some(source) = &block.source {
-                self.source(&block.kind, source);
+                self.source(&block.kind, source, depth);
             } else {
                 self.blocks(block.content, depth + 1);
             }
         }
     }
 
-    fn source(&mut self, block: &str, source: &Source<'_>) {
-        let data = source.data.map_or(0, |data| data.get().len());
+    fn source(&mut self, block: &str, source: &Source<'_>, depth: u8) {
+        let data = source.data.map_or("", RawValue::get);
+        let sizes = &mut self.sizes;
         match (block, &*source.kind) {
-            (_, "url" | "file") => self.references += 1,
-            ("image", "base64") => self.images += 1,
-            ("document", "base64") => {
-                self.documents += 1;
-                self.document_bytes += data as u64;
+            (_, "url" | "file") => sizes.references += 1,
+            ("image", "base64") => {
+                sizes.images += 1;
+                sizes.image_bytes += data.len() as u64;
             }
+            ("document", "base64") => {
+                sizes.documents += 1;
+                sizes.document_bytes += data.len() as u64;
+            }
+            (_, "content") => return self.blocks(source.content, depth + 1),
             _ => return,
         }
-        if data >= LONG && &*source.kind == "base64" {
-            self.message_bytes = self.message_bytes.saturating_sub(data as u64);
+        if data.len() >= LONG && &*source.kind == "base64" {
+            sizes.message_bytes = sizes.message_bytes.saturating_sub(data.len() as u64);
+            self.pass(data);
         }
+    }
+
+    /// Counts the text before a part of the messages that is no text.
+    fn pass(&mut self, data: &str) {
+        let start = (data.as_ptr() as usize).wrapping_sub(self.messages.as_ptr() as usize);
+        if let Some(text) = self.messages.get(self.counted..start) {
+            self.sizes.text.add(text);
+            self.counted = start + data.len();
+        }
+    }
+
+    fn finish(mut self) -> ContentSizes {
+        let rest = self.messages.get(self.counted..).unwrap_or_default();
+        self.sizes.text.add(rest);
+        self.sizes
     }
 }
 
@@ -136,8 +183,42 @@ mod tests {
         );
         let sizes = ContentSizes::measure(b"", b"", messages.as_bytes());
         assert_eq!((sizes.images, sizes.documents, sizes.references), (2, 1, 1));
-        assert_eq!(sizes.document_bytes, 10_002);
+        assert_eq!((sizes.image_bytes, sizes.document_bytes), (20_004, 10_002));
         assert!(sizes.message_bytes < 700, "{sizes:?}");
+        let text = sizes.text.letters + sizes.text.symbols;
+        assert_eq!(text, sizes.message_bytes, "all of it is ASCII");
+    }
+
+    #[test]
+    fn images_in_documents_of_blocks_are_found() {
+        let data = "A".repeat(10_000);
+        let messages = format!(
+            r#"[{{"content":[{{"type":"document","source":{{"type":"content","content":[
+            {{"type":"text","text":"a"}},
+            {{"type":"image","source":{{"type":"base64","data":"{data}"}}}}]}}}},
+            {{"type":"document","source":{{"type":"text","data":"{data}"}}}}]}}]"#
+        );
+        let sizes = ContentSizes::measure(b"", b"", messages.as_bytes());
+        assert_eq!((sizes.images, sizes.documents), (1, 0));
+        assert!(
+            (10_000..10_400).contains(&sizes.message_bytes),
+            "a text is text: {sizes:?}"
+        );
+    }
+
+    #[test]
+    fn the_text_of_all_parts_counts_by_script() {
+        let sizes = ContentSizes::measure(
+            "\"é\"".as_bytes(),
+            "[1]".as_bytes(),
+            r#"["ж你",{"a":"\u4f60"}]"#.as_bytes(),
+        );
+        let text = sizes.text;
+        assert_eq!((text.letters, text.symbols), (1, 2 + 3 + 12));
+        assert_eq!(
+            (text.latin, text.greek_cyrillic, text.three_byte),
+            (1, 1, 2)
+        );
     }
 
     #[test]

@@ -16,6 +16,15 @@ pub(super) fn times() -> Outcome {
         .ok_or_else(|| "the benchmark failed".into())
 }
 
+pub(super) fn budgets() -> Outcome {
+    println!("\nThe books of budgets: medians of 7 rounds");
+    let status = Command::new(path("books")).status()?;
+    status
+        .success()
+        .then_some(())
+        .ok_or_else(|| "the benchmark of the books failed".into())
+}
+
 /// Instructions of one call: the difference of two runs that differ in the number of calls,
 /// so that starting and stopping cancel out.
 pub(super) fn instructions() -> Outcome {

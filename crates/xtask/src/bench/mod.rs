@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     for argument in arguments {
         match &**argument {
             "--quick" => quick = true,
-            part @ ("in-process" | "instructions" | "loopback") => parts.push(part),
+            part @ ("budgets" | "in-process" | "instructions" | "loopback") => parts.push(part),
             other => return Err(format!("unknown part `{other}`").into()),
         }
     }
@@ -22,6 +22,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     program::build()?;
     if wants("in-process") {
         in_process::times()?;
+    }
+    if wants("budgets") {
+        in_process::budgets()?;
     }
     if wants("instructions") {
         in_process::instructions()?;

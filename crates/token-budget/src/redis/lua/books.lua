@@ -11,10 +11,11 @@
 -- last spent (sliding), up to when it is refilled (bucket), or the number of its period. Each
 -- part of a sliding window is a field `name#part` with "amount last".
 local MOST, PARTS, DAY = 9007199254740991, 60, 86400000
+local renew_records = false
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local call, format = redis.call, string.format
 
-local function int(number) return format('%.0f', number) end
+local function int(number) return format('%d', number) end
 
 local function time(given)
   if given ~= '' then return tonumber(given) end
@@ -65,11 +66,14 @@ local function slots(c, from, to)
   return found
 end
 
-local function drop(c, part) c.gone[#c.gone + 1] = slot_name(c, part) end
+local function drop(c, part)
+  c.gone = c.gone or {}
+  c.gone[#c.gone + 1] = slot_name(c, part)
+end
 
+-- One part at most is written of a counter at a time.
 local function put(c, part, amount, last)
-  c.new[#c.new + 1] = slot_name(c, part)
-  c.new[#c.new + 1] = int(amount) .. ' ' .. int(last)
+  c.new = { slot_name(c, part), format('%d %d', amount, last) }
 end
 
 local function slide(c, now)
@@ -124,35 +128,50 @@ local function advance(c, now)
   end
 end
 
+-- What tells the books of each key apart from those that were lost, and until when a key is
+-- kept, as far as they were read.
+local generation, kept = {}, {}
+
+local function read(c, value, now)
+  c.new, c.gone = nil, nil
+  if value then
+    local spent, held, mark, fraction, oldest =
+      string.match(value, '(%d+) (%d+) (%d+) (%d+) (%d+)')
+    c.spent, c.held, c.mark = tonumber(spent), tonumber(held), tonumber(mark)
+    c.fraction, c.oldest = tonumber(fraction), tonumber(oldest)
+    advance(c, now)
+  else
+    c.spent, c.held, c.mark, c.fraction, c.oldest = 0, 0, now, 0, 0
+    if is_calendar(c) then c.mark = period(c.kind, now) end
+  end
+end
+
+local function read_key(key, counters, now)
+  local names = {}
+  for i, c in ipairs(counters) do names[i] = c.name end
+  local n = #names
+  names[n + 1], names[n + 2] = 'generation', 'kept'
+  local values = call('HMGET', key, unpack(names))
+  for i, c in ipairs(counters) do read(c, values[i], now) end
+  generation[key] = values[n + 1] or ''
+  kept[key] = tonumber(values[n + 2] or 0)
+end
+
 -- Reads the counters of limits, all of the present.
 local function load(limits, now)
+  local first = limits[1]
+  if not first then return end
   local by_key, keys = {}, {}
   for _, c in ipairs(limits) do
-    if not by_key[c.key] then
-      by_key[c.key] = {}
+    local counters = by_key[c.key]
+    if not counters then
+      counters = {}
+      by_key[c.key] = counters
       keys[#keys + 1] = c.key
     end
-    table.insert(by_key[c.key], c)
+    counters[#counters + 1] = c
   end
-  for _, key in ipairs(keys) do
-    local names = {}
-    for i, c in ipairs(by_key[key]) do names[i] = c.name end
-    local values = call('HMGET', key, unpack(names))
-    for i, c in ipairs(by_key[key]) do
-      c.new, c.gone = {}, {}
-      if values[i] then
-        local spent, held, mark, fraction, oldest =
-          string.match(values[i], '(%d+) (%d+) (%d+) (%d+) (%d+)')
-        c.spent, c.held, c.mark = tonumber(spent), tonumber(held), tonumber(mark)
-        c.fraction, c.oldest = tonumber(fraction), tonumber(oldest)
-      else
-        c.is_new = true
-        c.spent, c.held, c.mark, c.fraction, c.oldest = 0, 0, now, 0, 0
-        if is_calendar(c) then c.mark = period(c.kind, now) end
-      end
-      advance(c, now)
-    end
-  end
+  for _, key in ipairs(keys) do read_key(key, by_key[key], now) end
 end
 
 -- How long the counter of a limit matters.
@@ -162,40 +181,51 @@ local function lifetime(c)
   return 2 * c.window
 end
 
-local function keep(key, ttl)
-  if call('PTTL', key) < ttl * 0.9 then call('PEXPIRE', key, int(ttl)) end
-end
-
--- Writes the counters, and with the first of them what tells these books from lost ones. Says
--- how long what is set aside has to be kept: never forgotten before what it is held in.
+-- Writes the counters, and with the first of them what tells these books from lost ones.
+--
+-- What is set aside is kept longer than any counter it is held in.
 local function save(limits, ttl, now, id)
   local written, order = {}, {}
   for _, c in ipairs(limits) do
     local w = written[c.key]
     if not w then
-      w = { values = {}, gone = {}, ttl = 0 }
+      w = { ttl = 0 }
       written[c.key] = w
       order[#order + 1] = c.key
     end
-    local v = w.values
-    v[#v + 1] = c.name
-    v[#v + 1] = int(c.spent) .. ' ' .. int(c.held) .. ' ' .. int(c.mark) .. ' '
-      .. int(c.fraction) .. ' ' .. int(c.oldest)
-    for _, item in ipairs(c.new) do v[#v + 1] = item end
-    for _, name in ipairs(c.gone) do w.gone[#w.gone + 1] = name end
+    local n = #w
+    w[n + 1] = c.name
+    w[n + 2] = format('%d %d %d %d %d', c.spent, c.held, c.mark, c.fraction, c.oldest)
+    if c.new then
+      w[n + 3], w[n + 4] = c.new[1], c.new[2]
+    end
+    if c.gone then
+      w.gone = w.gone or {}
+      for _, name in ipairs(c.gone) do w.gone[#w.gone + 1] = name end
+    end
     w.ttl = max(w.ttl, lifetime(c))
-    w.is_new = w.is_new or c.is_new
   end
-  local longest = 0
   for _, key in ipairs(order) do
     local w = written[key]
-    if #w.gone > 0 then call('HDEL', key, unpack(w.gone)) end
-    if w.is_new then call('HSETNX', key, 'generation', int(now) .. '-' .. id) end
-    call('HSET', key, unpack(w.values))
-    keep(key, w.ttl + ttl)
-    longest = max(longest, w.ttl + ttl)
+    if w.gone then call('HDEL', key, unpack(w.gone)) end
+    if generation[key] == '' then
+      generation[key] = int(now) .. '-' .. id
+      w[#w + 1] = 'generation'
+      w[#w + 1] = generation[key]
+    end
+    local until_then = now + w.ttl + ttl
+    local renews = kept[key] < until_then - 0.1 * (w.ttl + ttl) or kept[key] > until_then + DAY
+    if renews then
+      w[#w + 1] = 'kept'
+      w[#w + 1] = int(until_then)
+    end
+    call('HSET', key, unpack(w))
+    if renews then
+      kept[key] = until_then
+      call('PEXPIRE', key, int(w.ttl + ttl))
+      renew_records = true
+    end
   end
-  return longest + DAY
 end
 
 local function counts(c, since)
@@ -319,42 +349,52 @@ end
 -- Requests are spent as they are granted, all else is held.
 local function is_spent_at_once(c) return c.meter == 1 end
 
--- A record: phase, since, charged at, certain, limits. A settled one is the letter S.
+-- A record: phase, since, charged at, six of certain; then of each limit its key, name, meter,
+-- kind, window, rate, capacity, mode, what it holds and what it was charged. A settled one is
+-- the letter S.
 local function read_record(packed)
   if not packed then return nil end
   if packed == 'S' then return { phase = 'S' } end
   local r = cmsgpack.unpack(packed)
   local prefix = string.sub(KEYS[1], 1, -2)
   local limits = {}
-  for i, l in ipairs(r[5]) do
-    limits[i] = {
-      key = prefix .. l[1], name = l[2], meter = l[3], kind = l[4], window = l[5],
-      rate = l[6], capacity = l[7], mode = l[8], has = l[9], charged = l[10],
+  for at = 10, #r, 10 do
+    limits[#limits + 1] = {
+      key = prefix .. r[at], name = r[at + 1], meter = r[at + 2], kind = r[at + 3],
+      window = r[at + 4], rate = r[at + 5], capacity = r[at + 6], mode = r[at + 7],
+      has = r[at + 8], charged = r[at + 9],
     }
   end
-  return { phase = r[1], since = r[2], charged_at = r[3], certain = r[4], limits = limits }
+  return {
+    phase = r[1], since = r[2], charged_at = r[3],
+    certain = { r[4], r[5], r[6], r[7], r[8], r[9] }, limits = limits,
+  }
 end
 
-local function mark_record(id, value, due, ttl)
+local function mark_record(id, value, due)
   call('HSET', KEYS[1], id, value)
   call('ZADD', KEYS[2], int(due), id)
-  if ttl then
-    keep(KEYS[1], ttl)
-    keep(KEYS[2], ttl)
+  -- A key that was swept empty was deleted, and with it its end.
+  if renew_records or call('PTTL', KEYS[2]) < 0 then
+    -- Longer than any counter.
+    call('PEXPIRE', KEYS[1], 36 * DAY)
+    call('PEXPIRE', KEYS[2], 36 * DAY)
   end
 end
 
-local function write_record(id, r, due, ttl)
-  local prefix = #KEYS[1]
-  local limits = {}
-  for i, c in ipairs(r.limits) do
-    limits[i] = {
-      string.sub(c.key, prefix), c.name, c.meter, c.kind, c.window, c.rate, c.capacity, c.mode,
-      c.has, c.charged,
-    }
+local function write_record(id, r, due)
+  local prefix, certain = #KEYS[1], r.certain
+  local flat = {
+    r.phase, r.since, r.charged_at,
+    certain[1], certain[2], certain[3], certain[4], certain[5], certain[6],
+  }
+  for _, c in ipairs(r.limits) do
+    local n = #flat
+    flat[n + 1], flat[n + 2], flat[n + 3] = string.sub(c.key, prefix), c.name, c.meter
+    flat[n + 4], flat[n + 5], flat[n + 6] = c.kind, c.window, c.rate
+    flat[n + 7], flat[n + 8], flat[n + 9], flat[n + 10] = c.capacity, c.mode, c.has, c.charged
   end
-  local packed = cmsgpack.pack({ r.phase, r.since, r.charged_at, r.certain, limits })
-  mark_record(id, packed, due, ttl)
+  mark_record(id, cmsgpack.pack(flat), due)
 end
 
 -- Ends what is due: what is held expires and is charged what was certain, what is over is
@@ -393,9 +433,11 @@ local function standings(limits, now, out)
   return out
 end
 
--- What tells the books of each key apart from those that were lost.
 local function generations()
   local found = {}
-  for i = 3, #KEYS do found[i - 2] = call('HGET', KEYS[i], 'generation') or '' end
+  for i = 3, #KEYS do
+    local key = KEYS[i]
+    found[i - 2] = generation[key] or call('HGET', key, 'generation') or ''
+  end
   return found
 end

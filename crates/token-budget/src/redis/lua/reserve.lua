@@ -55,7 +55,7 @@ for _, c in ipairs(limits) do
     c.has = c.has + c.need
   end
 end
-local keeps = save(limits, ttl + grace, now, id)
+save(limits, ttl + grace, now, id)
 r.phase = 'H'
-write_record(id, r, later, keeps)
+write_record(id, r, later)
 return { standings(limits, now, { 1, 0, 0, 0 }), generations() }

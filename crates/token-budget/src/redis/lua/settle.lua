@@ -2,7 +2,7 @@
 --
 -- id, now, hold for, grace, 6 amounts, limits (for what was never set aside).
 local id, now, ttl, grace = ARGV[1], time(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local actual, limits = amounts_of(5), limits_of(11)
+local actual, limits = amounts_of(5), nil
 
 sweep(now, 32, ttl, grace)
 local r = read_record(call('HGET', KEYS[1], id))
@@ -11,6 +11,7 @@ local code = r and (r.phase == 'H' and 1 or 2) or 3
 if r then
   limits = r.limits
 else
+  limits = limits_of(11)
   r = { since = now, charged_at = now }
   for _, c in ipairs(limits) do c.has, c.charged = 0, 0 end
 end
@@ -22,6 +23,6 @@ for _, c in ipairs(limits) do
   take_back(c, r.since, r.charged_at, max(0, c.charged - spent))
 end
 -- A refusal that overtook what it refuses leaves only its mark.
-local keeps = save(limits, ttl + grace, now, id)
-mark_record(id, 'S', now + grace, keeps)
+save(limits, ttl + grace, now, id)
+mark_record(id, 'S', now + grace)
 return { code, generations() }
