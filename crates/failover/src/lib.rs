@@ -100,6 +100,7 @@
 //! | [`Tenant`](tower_claude_core::Tenant) | its residency is read | any target will do |
 //! | [`Call`](tower_claude_core::Call) | read; attempts nobody below wrote are written to its log | the request is read here |
 //! | [`Target`](tower_claude_core::Target) | put there for the service below, in place of any other | |
+//! | [`Consent`](tower_claude_core::Consent) | asked before each target | every target will do |
 //! | [`Failure`](tower_claude_core::Failure) | read from answers that were looked into below | the answer is looked into here |
 //! | [`UsageCell`](tower_claude_core::UsageCell) | read at the end of answers | one is put there |
 //!

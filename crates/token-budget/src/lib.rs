@@ -67,13 +67,13 @@
 //!
 //! | endpoint | set aside | settled |
 //! |---|---|---|
-//! | messages | 1 request, the input estimate, output by [`ReserveOutput`] | below |
+//! | messages | 1 request, 1 that runs, the input estimate, output by [`ReserveOutput`], and the most that may cost | below |
 //! | count_tokens | 1 request | 1 request |
 //! | all others | nothing | nothing |
 //!
 //! | what ended the call | requests | tokens |
 //! |---|---|---|
-//! | a whole answer | 1 | input and cache creation, output; cache reads are free |
+//! | a whole answer | 1 | input and cache creation, output; cache reads by [`Plan::cache_reads`] |
 //! | an answer that broke off, or that nobody read to its end | 1 | the input it reported, else the estimate; the larger of reported output and content seen |
 //! | a whole answer that says nothing of usage | 1 | what was set aside |
 //! | an error of upstream, in band before content too | 1 | 0 |
@@ -81,6 +81,10 @@
 //! | an error of the inner service before sending | 0 | 0 |
 //! | an answer of ours (502, 504) with such an error's `Failure` | as the error | as the error |
 //! | any other refusal by a layer of ours | 0, or 1 if upstream was asked | 0 |
+//!
+//! Dollars follow the tokens: what an answer costs by [`prices`](TokenBudgetLayer::prices), or
+//! else the most that the tokens can cost. Under a limit of dollars, a model without a price is
+//! refused, and Failover asks before it moves to a dearer target.
 //!
 //! What failed attempts of the call were billed, as far as its log of attempts knows, comes on
 //! top. What is taken beyond what was set aside is a debt: it always counts, and keeps later
@@ -94,12 +98,15 @@
 //! | the call is larger than the whole limit | 400, `never fits`, both numbers |
 //! | the tenant names a plan that there is not | 403, `unknown plan` |
 //! | no plan is named, and there is no default | 403, `no plan` |
-//! | the store cannot be asked | 503, or the call passes: [`WhenStoreIsDown`] |
+//! | a limit of a day or a month is spent | 429 without `retry-after`, `x-should-retry: false` |
+//! | money is limited, and the model has no price | 403 |
+//! | the store cannot be asked | 503, or the call passes, with `x-claude-budget-store`: [`WhenStoreIsDown`] |
 //! | the request cannot be read, or is for no endpoint of the API | as [`Prepare`](tower_claude_core::Prepare) says |
 //!
 //! Answers of 200 and 429 carry `anthropic-ratelimit-*-{limit,remaining,reset}` of the tenant's
 //! own limits, for `requests`, `input-tokens`, `output-tokens` and `tokens`; upstream's, which
-//! tell of the account, are taken off every answer that counts.
+//! tell of the account, are taken off every answer that counts. Limits that only warn and are
+//! exceeded are named in `x-claude-budget-warning`.
 //!
 //! # Order
 //!
@@ -116,7 +123,7 @@
 //! own. Reads [`Failure`](tower_claude_core::Failure) next to a refusal where the log is
 //! empty; without one, upstream was not asked. Adds
 //! [`UsageCell`](tower_claude_core::UsageCell) to answers to messages; one that is there is
-//! read along.
+//! read along. Adds [`Consent`](tower_claude_core::Consent) to requests whose money is limited.
 //!
 //! # Cancellation
 //!
@@ -131,7 +138,8 @@
 //!
 //! # Features
 //!
-//! None.
+//! - `redis`: `RedisStore`, for processes that share their budgets.
+//! - `redis-tls`: the same over TLS, for `rediss://` addresses.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
