@@ -2,10 +2,11 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use governor::{Quota, RateLimiter};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower_claude::core::TenantId;
 use tower_claude::token_budget::{
     Amounts, BudgetStore as _, Limit, LimitScope, MemoryStore, Meter, Owner, Per, Plan, RedisStore,

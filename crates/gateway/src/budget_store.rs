@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tower_claude::token_budget::{
-    BudgetStore, MemoryStore, Plan, RedisStore, Reservation, Settlement, Subject,
+    BudgetStore, MemoryStore, Plan, Policy, RedisStore, Reservation, Settlement, Subject,
 };
 
 use crate::StartError;
@@ -18,6 +18,17 @@ pub enum Books {
     Memory(MemoryStore),
     /// In a Redis that gateways share.
     Redis(RedisStore),
+}
+
+/// What comes of looking at the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// They can be used.
+    Good,
+    /// They cannot be reached, now.
+    Away,
+    /// They cannot be trusted, and why.
+    Bad(String),
 }
 
 /// An answer of either.
@@ -41,6 +52,30 @@ impl Books {
                 Self::Redis(store.timeout(settings.store_timeout).build())
             }
         })
+    }
+
+    /// Whether the books are where they are kept, for who looks before there is traffic.
+    pub async fn check(&self, within: Duration) -> Checked {
+        let Self::Redis(store) = self else {
+            return Checked::Good;
+        };
+        let up = async {
+            while !store.stats().is_up {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            store.check().await
+        };
+        match tokio::time::timeout(within, up).await {
+            Ok(Ok(Policy::Evicts(policy))) => Checked::Bad(format!(
+                "Redis forgets when memory is short: its maxmemory-policy is {policy}; \
+                 set it to noeviction"
+            )),
+            Ok(Ok(Policy::TooOld(version))) => {
+                Checked::Bad(format!("Redis {version} is too old; use 7.0 or newer"))
+            }
+            Ok(Ok(_)) => Checked::Good,
+            Ok(Err(_)) | Err(_) => Checked::Away,
+        }
     }
 
     /// Has told what is left to be told, or gives up after so long.

@@ -12,12 +12,15 @@ use tower_claude::usage_meter::JsonLines;
 use tower_claude_testkit::{FakeClaude, FakeServer};
 
 use crate::admin::Admin;
+use crate::budget_store::{Books, Checked};
 use crate::cli::{Command, HELP, Serve, Source};
 use crate::config::{Config, Loaded, Problems};
 use crate::key_file::KeyFile;
 use crate::server::{self, ServerOptions, Shutdown, Workers};
 use crate::{Stack, StartError, demo, explain, telemetry};
 
+/// How long a check waits for the budget store.
+const CHECK: Duration = Duration::from_secs(1);
 /// How long the end waits for the budget store.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -81,14 +84,43 @@ fn check(path: &Path) -> ExitCode {
             if !loaded.warnings.is_empty() {
                 println!("{}", loaded.warnings);
             }
-            match Stack::check(&loaded.config) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    println!("{}:1: error: {error}", path.display());
-                    ExitCode::FAILURE
-                }
+            let problem = match Stack::check(&loaded.config) {
+                Ok(()) => None,
+                Err(error) => Some(format!("{}:1: error: {error}", path.display())),
+            };
+            let store = check_store(path, &loaded.config);
+            let found: Vec<_> = problem.into_iter().chain(store).collect();
+            for problem in &found {
+                println!("{problem}");
+            }
+            match found.iter().any(|problem| problem.contains(": error: ")) {
+                true => ExitCode::FAILURE,
+                false => ExitCode::SUCCESS,
             }
         }
+    }
+}
+
+/// Says what is wrong with the store of the budgets, if it can be reached.
+fn check_store(path: &Path, config: &Config) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
+    let checked = runtime.block_on(async {
+        let books = Books::new(&config.budget).ok()?;
+        Some(books.check(CHECK).await)
+    });
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let is_store = |line: &str| line.trim_start().starts_with("store");
+    let line = 1 + text.lines().position(is_store).unwrap_or(0);
+    let place = format!("{}:{line}", path.display());
+    match checked? {
+        Checked::Good => None,
+        Checked::Away => Some(format!(
+            "{place}: warning: Redis cannot be reached; start it"
+        )),
+        Checked::Bad(why) => Some(format!("{place}: error: {why}")),
     }
 }
 
@@ -133,6 +165,9 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     let metrics = telemetry::install_metrics()?;
     let (stack, view, ledger) = Stack::build(&config)?;
     let books = view.store.clone();
+    if let Checked::Bad(why) = books.check(Duration::from_millis(300)).await {
+        return Err(StartError::new(why));
+    }
     let watch = tokio::spawn(watch_ledger(view.ledger.clone()));
     let keys = tokio::spawn(watch_keys(stack.key_files()));
 

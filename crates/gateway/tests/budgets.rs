@@ -379,3 +379,48 @@ async fn a_gateway_finds_redis_when_it_appears_and_tells_it_what_it_let_pass() {
     }
     assert_eq!(passed, 9, "what passed in the outage counts");
 }
+
+#[test]
+fn a_redis_that_forgets_is_an_error_and_one_that_is_away_a_warning() {
+    let mut redis = RedisServer::start();
+    redis
+        .ask("CONFIG SET maxmemory-policy allkeys-lru")
+        .unwrap();
+    let folder = support::folder();
+    std::fs::write(folder.join("upstream-key"), support::UPSTREAM_KEY).unwrap();
+    let config = format!(
+        "[budget]\nstore = \"{}\"\n\
+         [[targets]]\nname = \"a\"\ncredential = {{ file = \"upstream-key\" }}\n\
+         [plans.standard]\n[[tenants]]\nid = \"web\"\nplan = \"standard\"\n",
+        redis.url()
+    );
+    std::fs::write(folder.join("gateway.toml"), config).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_claude-gateway"))
+            .args(arguments)
+            .args(["--config", "gateway.toml"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, said, _) = run(&["check"]);
+    let error = "gateway.toml:2: error: Redis forgets when memory is short: \
+                 its maxmemory-policy is allkeys-lru; set it to noeviction\n";
+    assert_eq!((code, &*said), (Some(1), error));
+    let (code, _, error) = run(&[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("its maxmemory-policy is allkeys-lru"),
+        "{error}"
+    );
+    redis.kill();
+    let (code, said, _) = run(&["check"]);
+    let warning = "gateway.toml:2: warning: Redis cannot be reached; start it\n";
+    assert_eq!((code, &*said), (Some(0), warning));
+}
