@@ -120,7 +120,10 @@ fn runs_on_the_server(tools: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
+    use crate::{CallBody, Intake, Prepare};
 
     fn derived(json: &str) -> Option<String> {
         let body = body(json.as_bytes())?;
@@ -207,5 +210,24 @@ mod tests {
         assert!(json.len() > 200_000);
         let expected = format!(r#"{{"messages":{messages},"model":"m"}}"#);
         assert_eq!(derived(&json), Some(expected));
+    }
+
+    #[tokio::test]
+    async fn only_a_message_whose_content_is_all_there_is_asked_about() {
+        let text = r#"{"type":"text","text":"hi"}"#;
+        let file = r#"{"type":"document","source":{"type":"file","file_id":"f"}}"#;
+        for (path, block, is_some) in [
+            ("/v1/messages", text, true),
+            ("/v1/messages", file, false),
+            ("/v1/messages/count_tokens", text, false),
+        ] {
+            let body = format!(
+                r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":[{block}]}}]}}"#
+            );
+            let request = Request::post(path).body(CallBody::from(body)).unwrap();
+            let prepared = Prepare::new(request, &Intake::new()).await.unwrap();
+            let body = prepared.call.count_tokens_body();
+            assert_eq!(body.is_some(), is_some, "{path} {block}");
+        }
     }
 }

@@ -33,9 +33,9 @@ struct Spelt {
 
 /// The most whole registers of bytes whose sum fits into a byte.
 const STEP: usize = 240;
-/// What is looked at in one go.
+/// The parts of a long text that are looked at.
 const BLOCK: usize = 4 * STEP;
-/// About so much of a text is looked at, so that no prompt takes longer than a few microseconds.
+/// No more of a text is looked at, so that no prompt takes longer than a few microseconds.
 const LOOKED_AT: usize = 64 * 1024;
 /// The length of an escape.
 const ESCAPE: usize = 6;
@@ -45,21 +45,18 @@ const ESCAPE: usize = 6;
 impl TextSizes {
     /// Adds the raw JSON of a text.
     pub(crate) fn add(&mut self, json: &[u8]) {
-        let every = json.len().div_ceil(LOOKED_AT).max(1);
+        if json.len() <= LOOKED_AT {
+            self.look(json);
+            return;
+        }
+        let every = json.len().div_ceil(LOOKED_AT);
         let mut seen = Self::default();
         let mut looked_at = 0;
         for block in json.chunks(BLOCK).step_by(every) {
             seen.look(block);
-            looked_at += block.len();
+            looked_at += block.len() as u64;
         }
-        let (all, looked_at) = (json.len() as u64, looked_at.max(1) as u64);
-        let scale = |count: u64| {
-            if every == 1 {
-                count
-            } else {
-                count.saturating_mul(all) / looked_at
-            }
-        };
+        let scale = |count: u64| count.saturating_mul(json.len() as u64) / looked_at.max(1);
         self.letters += scale(seen.letters);
         self.symbols += scale(seen.symbols);
         self.latin += scale(seen.latin);
@@ -69,26 +66,26 @@ impl TextSizes {
         self.four_byte += scale(seen.four_byte);
     }
 
-    fn look(&mut self, block: &[u8]) {
-        let letters = count(block, is_letter);
+    fn look(&mut self, text: &[u8]) {
+        let letters = count(text, is_letter);
         self.letters += letters;
-        if block.is_ascii() {
-            self.symbols += block.len() as u64 - letters;
+        if text.is_ascii() {
+            self.symbols += text.len() as u64 - letters;
         } else {
             // The first byte of a character tells its script; those after it are less.
-            let all = count(block, |byte| byte >= 0xC2);
-            let after_latin = count(block, |byte| byte >= 0xCE);
-            let after_cyrillic = count(block, |byte| byte >= 0xD5);
-            let three_or_four = count(block, |byte| byte >= 0xE0);
-            let four = count(block, |byte| byte >= 0xF0);
-            self.symbols += count(block, |byte| byte < 0x80) - letters;
+            let all = count(text, |byte| byte >= 0xC2);
+            let after_latin = count(text, |byte| byte >= 0xCE);
+            let after_cyrillic = count(text, |byte| byte >= 0xD5);
+            let three_or_four = count(text, |byte| byte >= 0xE0);
+            let four = count(text, |byte| byte >= 0xF0);
+            self.symbols += count(text, |byte| byte < 0x80) - letters;
             self.latin += all - after_latin;
             self.greek_cyrillic += after_latin - after_cyrillic;
             self.two_byte += after_cyrillic - three_or_four;
             self.three_byte += three_or_four - four;
             self.four_byte += four;
         }
-        self.respell(block);
+        self.respell(text);
     }
 
     /// Counts what escapes spell in place of their bytes.
@@ -248,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_counted_block_by_block() {
+    fn texts_of_many_registers_are_counted_exactly() {
         let text = "The tide was out. Das Café. Прилив 潮水 😀\n".repeat(1_000);
         assert_eq!(sizes(&text), slowly(&text));
     }

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use tower_claude_core::Call;
 
-use crate::DefaultEstimate;
+use crate::Observed;
+use crate::tokenizer::Tokenizer;
 
 /// Says how much input a call will be, before upstream does.
 ///
-/// Synchronous and pure: it runs on the way of every call.
+/// Synchronous and short: it runs on the way of every call.
 ///
 /// ```
 /// use tower_claude_core::Call;
@@ -28,14 +29,25 @@ use crate::DefaultEstimate;
 pub trait Estimate {
     /// Estimates a call.
     fn estimate(&self, call: &Call) -> Estimated;
+
+    /// Takes note of what an estimated call really was, to estimate the next ones better.
+    ///
+    /// By default nothing is learned.
+    fn observe(&self, observed: &Observed) {
+        let _ = observed;
+    }
 }
 
 /// What a call is expected to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Estimated {
-    /// Input, cached or not; at least 1.
+    /// Input, cached or not; at least 1. So much is set aside.
     pub input_tokens: u64,
+    /// What it was before it was corrected by what has been observed.
+    pub raw_tokens: u64,
+    /// By which observations it was corrected, in the estimate's own terms; 0 if by none.
+    pub key: u64,
 }
 
 // === impl Estimate ===
@@ -56,12 +68,18 @@ where
     fn estimate(&self, call: &Call) -> Estimated {
         T::estimate(self, call)
     }
+
+    fn observe(&self, observed: &Observed) {
+        T::observe(self, observed);
+    }
 }
 
 impl Estimate for () {
-    /// The same as [`DefaultEstimate`].
+    /// The same as a [`DefaultEstimate`](crate::DefaultEstimate) that never learns.
     fn estimate(&self, call: &Call) -> Estimated {
-        DefaultEstimate.estimate(call)
+        Tokenizer::of(call.model().unwrap_or_default())
+            .count(&call.sizes())
+            .estimated()
     }
 }
 
@@ -71,8 +89,19 @@ impl Estimated {
     /// So many tokens of input; no call has less than one.
     #[must_use]
     pub const fn new(input_tokens: u64) -> Self {
+        let input_tokens = if input_tokens == 0 { 1 } else { input_tokens };
         Self {
-            input_tokens: if input_tokens == 0 { 1 } else { input_tokens },
+            input_tokens,
+            raw_tokens: input_tokens,
+            key: 0,
         }
+    }
+
+    /// Notes what it was before it was corrected, and by which observations.
+    #[must_use]
+    pub const fn corrected(mut self, key: u64, raw_tokens: u64) -> Self {
+        self.key = key;
+        self.raw_tokens = raw_tokens;
+        self
     }
 }

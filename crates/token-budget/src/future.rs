@@ -95,7 +95,7 @@ where
     S::Error: 'static,
     ResB: Body<Data = Bytes>,
     St: BudgetStore + Send + Sync + 'static,
-    E: Estimate,
+    E: Estimate + Send + Sync + 'static,
 {
     type Output = Result<Answer<ResB>, S::Error>;
 

@@ -32,7 +32,7 @@ impl<St> TokenBudgetLayer<St> {
             shared: Arc::new(Shared {
                 books: Arc::new(Books::new(store)),
                 plans,
-                estimate: Arc::new(DefaultEstimate),
+                estimate: Arc::new(DefaultEstimate::default()),
                 intake: Intake::new(),
                 prices: Prices::default(),
                 top_up: TOP_UP,

@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_claude_core::{Failure, RequestId, UsageCell};
+use tower_claude_core::{Failure, RequestId, Usage, UsageCell};
 
 use crate::charge::{Chargeable, Outcome};
 use crate::keep::Keep;
 use crate::learned::LearnedKey;
-use crate::{Amounts, Owner, Plan, Reservation, ReservationId, Settlement, Subject};
+use crate::{
+    Amounts, Estimate, Estimated, Observed, Owner, Plan, Reservation, ReservationId, Settlement,
+    Subject,
+};
 
 /// What is set aside for one call, settled exactly once: at the latest when it is dropped.
 pub(crate) struct Permit {
@@ -17,12 +20,20 @@ pub(crate) struct Permit {
     pub(crate) call: Chargeable,
     pub(crate) pledge: Pledge,
     learned: LearnedKey,
+    /// What the input was estimated to be, and by whom.
+    estimated: Option<Guess>,
     began: Instant,
     phase: Phase,
     /// Whether the account has been asked as well.
     asked_account: bool,
     /// Whether this process has granted it on its own.
     leased: bool,
+}
+
+/// An estimate, and who wants to know what came of it.
+pub(crate) struct Guess {
+    pub(crate) estimate: Arc<dyn Estimate + Send + Sync>,
+    pub(crate) estimated: Estimated,
 }
 
 /// What is set aside, and where.
@@ -60,12 +71,14 @@ impl Permit {
         call: Chargeable,
         pledge: Pledge,
         learned: LearnedKey,
+        estimated: Option<Guess>,
     ) -> Self {
         Self {
             books,
             call,
             pledge,
             learned,
+            estimated,
             began: Instant::now(),
             phase: Phase::Reserve,
             asked_account: false,
@@ -155,11 +168,18 @@ impl Permit {
             Phase::Call => self.settle(Outcome::Dropped),
             Phase::Read(cell) => {
                 self.settle(Outcome::Answered(&cell));
-                let output =
-                    cell.read(|metered| metered.usage.output_tokens.filter(|_| metered.is_exact()));
-                if let Some(output) = output {
-                    let lasted = self.began.elapsed();
-                    self.books.observe(self.learned, output, lasted);
+                let exact = cell.read(|metered| {
+                    let usage = metered.is_exact().then_some(&metered.usage)?;
+                    Some((usage.output_tokens?, whole_input(usage)))
+                });
+                let Some((output, input)) = exact else {
+                    return;
+                };
+                self.books
+                    .observe(self.learned, output, self.began.elapsed());
+                if let (Some(guess), Some(input)) = (&self.estimated, input) {
+                    let observed = Observed::new(guess.estimated, input);
+                    guess.estimate.observe(&observed);
                 }
             }
         }
@@ -191,6 +211,21 @@ impl fmt::Debug for Permit {
             .field("phase", &self.phase)
             .finish_non_exhaustive()
     }
+}
+
+/// All that was read, cached or not; `None` where the prompt was read several times.
+fn whole_input(usage: &Usage) -> Option<u64> {
+    if usage
+        .iterations
+        .as_ref()
+        .is_some_and(|turns| turns.len() > 1)
+    {
+        return None;
+    }
+    let cached = usage.cache_read_input_tokens.unwrap_or(0);
+    let written = usage.cache_creation_tokens();
+    let uncached = usage.input_tokens?;
+    Some(uncached.saturating_add(written).saturating_add(cached))
 }
 
 // === impl Pledge ===

@@ -17,7 +17,7 @@ use tower_service::Service;
 use crate::charge::Chargeable;
 use crate::keep::{Books, Keep};
 use crate::money::Money;
-use crate::permit::{Permit, Pledge};
+use crate::permit::{Guess, Permit, Pledge};
 use crate::raise::Raise;
 use crate::rate_headers::Resets;
 use crate::{
@@ -61,7 +61,7 @@ where
     ReqB::Error: Into<BoxError>,
     ResB: Body<Data = Bytes>,
     St: BudgetStore + Send + Sync + 'static,
-    E: Estimate,
+    E: Estimate + Send + Sync + 'static,
 {
     type Response = Response<ResponseBody<BudgetBody<ResB>>>;
     type Error = S::Error;
@@ -107,7 +107,7 @@ where
 impl<St, E> Shared<St, E>
 where
     St: BudgetStore + Send + Sync + 'static,
-    E: Estimate,
+    E: Estimate + Send + Sync + 'static,
 {
     /// What is to be set aside for a call; `None` if it costs nothing.
     pub(crate) fn permit(
@@ -126,9 +126,15 @@ where
         let key = learned.key(&subject.owner, model);
         let is_message = call.endpoint() == Endpoint::Messages;
         let (mut amounts, mut certain) = (Amounts::new(1, 0, 0), Amounts::new(1, 0, 0));
-        let mut money = None;
+        let (mut money, mut guess) = (None, None);
         if is_message {
-            let input = self.estimate.estimate(call).input_tokens.max(1);
+            let estimated = self.estimate.estimate(call);
+            let input = estimated.input_tokens.max(1);
+            let estimate: Arc<dyn Estimate + Send + Sync> = Arc::<E>::clone(&self.estimate);
+            guess = Some(Guess {
+                estimate,
+                estimated,
+            });
             call.attempts().estimate(input);
             let wanted = learned.output(key, plan.output_policy());
             let output = output(&plan, call, input, wanted, self.top_up.get());
@@ -156,7 +162,7 @@ where
             }));
         }
         let call = Chargeable::of(call, &plan, money);
-        Ok(Some(Permit::new(books, call, pledge, key)))
+        Ok(Some(Permit::new(books, call, pledge, key, guess)))
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn budget(
         evidence.shown("Call", call);
         evidence.shown("Attribution", call.attribution());
         evidence.shown("ContentSizes", &call.sizes());
-        DefaultEstimate.estimate(call)
+        DefaultEstimate::default().estimate(call)
     };
     TokenBudgetLayer::new(store, plans)
         .estimate(estimate)

@@ -253,5 +253,5 @@ fn a_model_without_a_price_does_not_go_with_a_limit_in_dollars() {
         "{printed}"
     );
     let price = "[prices.mine]\ninput = 1\noutput = 2\n";
-    assert_eq!(printed_after_small(&format!("{plan}{tenant}{price}")), "");
+    config(&format!("{SMALL}{plan}{tenant}{price}"));
 }

@@ -157,7 +157,7 @@ pub(crate) fn messages(max_tokens: u64, stream: bool) -> Request<CallBody> {
 }
 
 /// The estimate of the input of [`messages`].
-pub(crate) const ESTIMATE: u64 = 28;
+pub(crate) const ESTIMATE: u64 = 32;
 
 pub(crate) fn of(tenant: Tenant, mut request: Request<CallBody>) -> Request<CallBody> {
     request.extensions_mut().insert(tenant);
