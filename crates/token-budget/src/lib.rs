@@ -100,7 +100,7 @@
 //! | no plan is named, and there is no default | 403, `no plan` |
 //! | a limit of a day or a month is spent | 429 without `retry-after`, `x-should-retry: false` |
 //! | money is limited, and the model has no price | 403 |
-//! | the store cannot be asked | 503, or the call passes, with `x-claude-budget-store`: [`WhenStoreIsDown`] |
+//! | the store cannot be asked | 503 with `retry-after`, or the call passes, with `x-claude-budget-store`: [`WhenStoreIsDown`] |
 //! | the request cannot be read, or is for no endpoint of the API | as [`Prepare`](tower_claude_core::Prepare) says |
 //!
 //! Answers of 200 and 429 carry `anthropic-ratelimit-*-{limit,remaining,reset}` of the tenant's

@@ -12,6 +12,9 @@ use crate::{Algorithm, Limit, LimitScope, Meter, Owner, Per, StoreError};
 /// Whoever has to wait longer is told not to: clients wait a minute at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// The store is looked for several times in that.
+const WAIT_FOR_STORE: Duration = Duration::from_secs(1);
+
 /// A limit is spent for now.
 pub(crate) fn exhausted(
     owner: &Owner,
@@ -81,7 +84,9 @@ pub(crate) fn unplanned(reason: Unplanned) -> Refusal {
 
 /// The store did not answer.
 pub(crate) fn unavailable(error: StoreError) -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, "the budget cannot be checked now").cause(error)
+    Refusal::new(RefusalKind::Unavailable, "the budget cannot be checked now")
+        .retry_after(WAIT_FOR_STORE)
+        .cause(error)
 }
 
 /// The model of a call has no price, and its money is limited.

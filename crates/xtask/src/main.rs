@@ -10,6 +10,7 @@ mod features;
 mod metadata;
 mod process;
 mod setup;
+mod soak;
 mod test;
 
 use process::Outcome;
@@ -35,6 +36,12 @@ const COMMANDS: &[Command] = &[
         run: test::run,
     },
     Command {
+        name: "soak",
+        arguments: "",
+        about: "the long forms of what `test` runs in short",
+        run: soak::run,
+    },
+    Command {
         name: "check",
         arguments: "",
         about: "who may import whom, manifests, file lengths, habits",
@@ -48,7 +55,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "[in-process] [instructions] [loopback] [--quick]",
+        arguments: "[budgets] [in-process] [instructions] [loopback] [--quick]",
         about: "time, allocations, instructions; and ratios to a plain proxy",
         run: bench::run,
     },

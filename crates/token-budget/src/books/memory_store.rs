@@ -1,12 +1,13 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::books::account::Account;
 use crate::books::clock::{Clock, ManualClock};
 use crate::books::hold::Asked;
+use crate::books::owner_count::OwnerCount;
 use crate::books::owner_hash::{Seed, hash_of, shard_of};
 use crate::books::shard::Shard;
 use crate::{
@@ -42,8 +43,7 @@ struct Books {
     clock: Clock,
     seed: Seed,
     shards: Box<[Mutex<Shard>]>,
-    owners: AtomicUsize,
-    most_owners: usize,
+    owners: OwnerCount,
     /// When all shards were last searched for idle owners, in seconds since 1970.
     searched: AtomicU64,
 }
@@ -79,8 +79,7 @@ impl MemoryStore {
             clock,
             seed,
             shards: (0..SHARDS).map(shard).collect(),
-            owners: AtomicUsize::new(0),
-            most_owners: most_owners.get(),
+            owners: OwnerCount::new(most_owners.get()),
             searched: AtomicU64::new(0),
         }))
     }
@@ -88,7 +87,7 @@ impl MemoryStore {
     /// How many owners are in the books, some of which may be idle.
     #[must_use]
     pub fn owners(&self) -> usize {
-        self.0.owners.load(Relaxed)
+        self.0.owners.get()
     }
 
     pub(crate) fn take(
@@ -160,7 +159,7 @@ impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore")
             .field("owners", &self.owners())
-            .field("most_owners", &self.0.most_owners)
+            .field("most_owners", &self.0.owners.most())
             .finish()
     }
 }
@@ -179,9 +178,7 @@ impl Books {
             .unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that two calls never see it in the wrong order.
         let gone = shard.advance(self.clock.now());
-        if gone > 0 {
-            self.owners.fetch_sub(gone, Relaxed);
-        }
+        self.owners.leave(gone);
         shard
     }
 
@@ -191,30 +188,21 @@ impl Books {
         mut shard: MutexGuard<'a, Shard>,
         owner: &Owner,
     ) -> Option<MutexGuard<'a, Shard>> {
-        if !self.enter() {
+        if !self.owners.enter() {
             // One lock at a time: two openings must not wait for each other.
             drop(shard);
             self.search();
-            if !self.enter() {
+            if !self.owners.enter() {
                 return None;
             }
             shard = self.shard(owner);
             if shard.has(owner) {
-                self.owners.fetch_sub(1, Relaxed);
+                self.owners.leave(1);
                 return Some(shard);
             }
         }
         shard.open(owner.clone());
         Some(shard)
-    }
-
-    /// Counts one owner more, if that is not too many.
-    fn enter(&self) -> bool {
-        self.owners
-            .fetch_update(Relaxed, Relaxed, |owners| {
-                (owners < self.most_owners).then_some(owners + 1)
-            })
-            .is_ok()
     }
 
     /// Forgets idle owners in all shards; at most once a second, as it looks at all of them.
@@ -225,7 +213,7 @@ impl Books {
         }
         for index in 0..self.shards.len() {
             let gone = self.lock(index).evict();
-            self.owners.fetch_sub(gone, Relaxed);
+            self.owners.leave(gone);
         }
     }
 }

@@ -38,6 +38,34 @@ use crate::{
 /// - After each new connection, what was settled in the last minute is told again, in case a
 ///   replica took over that had not heard of it. Books that were lost altogether are restored
 ///   from what the living processes have charged.
+///
+/// ```no_run
+/// use std::num::NonZeroU32;
+/// use std::time::Duration;
+///
+/// use tower_claude_token_budget::{
+///     Limit, Meter, Per, Plan, Plans, Policy, RedisStore, TokenBudgetLayer, WhenStoreIsDown,
+/// };
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::builder("redis://127.0.0.1:6379")?
+///     .timeout(Duration::from_millis(20))
+///     .build();
+/// if let Ok(Policy::Evicts(policy)) = store.check().await {
+///     return Err(format!("maxmemory-policy {policy} forgets what was spent").into());
+/// }
+/// let plan = Plan::new("standard")
+///     .limit(Limit::new(Meter::Tokens, 200_000_u64.try_into()?, Per::Minute));
+/// let layer = TokenBudgetLayer::new(store.clone(), Plans::for_all(plan)?)
+///     .when_store_is_down(WhenStoreIsDown::Lease)
+///     .replicas(NonZeroU32::new(3).ok_or("no replicas")?);
+///
+/// // At the end, once no call runs any more.
+/// store.flush(Duration::from_secs(5)).await;
+/// # drop(layer);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RedisStore(Arc<Desk>);
 

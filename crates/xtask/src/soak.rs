@@ -1,0 +1,27 @@
+//! `cargo xtask soak`: the long forms of tests that are short in `test`, in the release profile.
+
+use crate::process::{self, Outcome};
+use crate::setup;
+
+/// What tests read to be long.
+const SOAK: &str = "TOWER_CLAUDE_SOAK";
+
+/// Runs them for half an hour or so.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    if let Some(first) = arguments.first() {
+        return Err(format!("unknown argument `{first}`").into());
+    }
+    let variables = setup::all()?;
+    let mut tests = process::cargo();
+    tests
+        .args(["test", "--release", "-p", "tower-claude-token-budget"])
+        .args(["--all-features", "--test", "model", "--test", "exploration"])
+        .args(process::locked())
+        .env(SOAK, "1")
+        .envs(
+            variables
+                .iter()
+                .map(|variable| (variable.name, &variable.value)),
+        );
+    process::run(tests.args(["--", "--nocapture"]))
+}
