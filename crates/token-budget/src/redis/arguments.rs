@@ -130,10 +130,14 @@ impl Naming {
         let records = &keys.keys[0];
         let tag = records[..records.len() - 1].to_owned();
         for limit in plan.limits() {
-            let key = match (limit.scope, subject.scoped(limit.scope)) {
-                (LimitScope::User, Some(name)) => format!("{tag}u:{}", name.unwrap_or_default()),
-                (LimitScope::Feature, Some(name)) => format!("{tag}f:{}", name.unwrap_or_default()),
-                (LimitScope::Model, Some(name)) => format!("{tag}m:{}", name.unwrap_or_default()),
+            let name = subject.scoped(limit.scope).flatten().unwrap_or_default();
+            let name = name
+                .get(..name.floor_char_boundary(LONGEST_NAME))
+                .unwrap_or_default();
+            let key = match limit.scope {
+                LimitScope::User => format!("{tag}u:{name}"),
+                LimitScope::Feature => format!("{tag}f:{name}"),
+                LimitScope::Model => format!("{tag}m:{name}"),
                 _ => format!("{tag}b"),
             };
             let known = keys.keys.iter().position(|other| *other == key);
@@ -286,6 +290,9 @@ fn amounts(call: &mut ScriptCall, amounts: &Amounts) {
         call.arg(&amounts.of(meter).min(crate::books::MOST).to_string());
     }
 }
+
+/// Callers choose names; those that begin alike for so many bytes share a limit.
+const LONGEST_NAME: usize = 200;
 
 /// In the order of the scripts' amounts.
 const METERS: [Meter; 6] = [
