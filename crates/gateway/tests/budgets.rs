@@ -424,3 +424,28 @@ fn a_redis_that_forgets_is_an_error_and_one_that_is_away_a_warning() {
     let warning = "gateway.toml:2: warning: Redis cannot be reached; start it\n";
     assert_eq!((code, &*said), (Some(0), warning));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dearer_target_is_asked_only_if_the_budget_has_as_much() {
+    let busy = FakeServer::start(FakeClaude::new(|_| Answer::overloaded()));
+    let other = FakeClaude::default();
+    let dear = FakeServer::start(other.clone());
+    for (limit, expected, calls) in [("0.05", 400, 0), ("0.50", 200, 1)] {
+        let gateway = Gateway::start(&format!(
+            "[usage]\nledger = \"usage.jsonl\"\n[retry]\nattempts = 1\n\
+             [[targets]]\nname = \"busy\"\nbase_url = \"{}\"\ncredential = {{ file = \"upstream-key\" }}\n\
+             [[targets]]\nname = \"dear\"\npriority = 1\nbase_url = \"{}\"\ncredential = {{ file = \"upstream-key\" }}\n\
+             models = {{ \"claude-sonnet-5-5\" = \"gold\" }}\n\
+             [prices.gold]\ninput = 1000\noutput = 1000\n\
+             [[tenants]]\nid = \"web\"\nplan = \"standard\"\nkeys = [{{ digest = \"{}\" }}]\n\
+             [plans.standard]\nlimits = [{{ meter = \"usd\", limit = \"{limit}\", per = \"day\" }}]\n",
+            busy.base_url(),
+            dear.base_url(),
+            KeyDigest::of(WEB_KEY)
+        ));
+        let answer = call_as(&gateway, WEB_KEY, "alice").await;
+        let said = json(&answer).to_string();
+        assert_eq!(answer.status(), expected, "{limit}: {said}");
+        assert_eq!(other.calls(), calls, "{limit}");
+    }
+}
