@@ -197,5 +197,8 @@ async fn limits_of_a_second_and_of_an_hour_slide_too() {
         waits.push(wait.map(|wait| wait.to_str().unwrap().to_owned()));
     }
     let waits: Vec<_> = waits.iter().map(Option::as_deref).collect();
-    assert_eq!(waits, [None, None, Some("1"), None, Some("3600")]);
+    assert_eq!(waits[..4], [None, None, Some("1"), None]);
+    // An hour has sixty parts, each of which stops to count with the last of it: the first
+    // calls, or with the third if that is of the same part.
+    assert!(matches!(waits[4], Some("3599" | "3600")), "{waits:?}");
 }
