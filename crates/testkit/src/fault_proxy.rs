@@ -36,6 +36,8 @@ pub enum Fault {
     BlackHole,
     /// All connections are closed, and new ones at once.
     Reset,
+    /// All connections are closed, and nobody listens for new ones.
+    Refuse,
 }
 
 // === impl FaultProxy ===
@@ -86,14 +88,39 @@ async fn accept(
     accepted: Arc<AtomicU64>,
 ) {
     let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        accepted.fetch_add(1, Relaxed);
-        let mut faults = faults.clone();
-        faults.mark_unchanged();
-        if *faults.borrow() != Fault::Reset {
-            connections.spawn(pass(client, server, faults));
+    let Ok(addr) = listener.local_addr() else {
+        return;
+    };
+    let mut listener = Some(listener);
+    let mut watched = faults.clone();
+    loop {
+        let refuses = *watched.borrow_and_update() == Fault::Refuse;
+        match &listener {
+            Some(_) if refuses => listener = None,
+            None if !refuses => match TcpListener::bind(addr).await {
+                Ok(again) => listener = Some(again),
+                // Connections that were closed may still be in the way.
+                Err(_) => sleep(Duration::from_millis(5)).await,
+            },
+            None => {
+                if watched.changed().await.is_err() {
+                    return;
+                }
+            }
+            Some(open) => tokio::select! {
+                changed = watched.changed() => if changed.is_err() { return },
+                client = open.accept() => {
+                    let Ok((client, _)) = client else { return };
+                    accepted.fetch_add(1, Relaxed);
+                    let mut faults = faults.clone();
+                    faults.mark_unchanged();
+                    if *faults.borrow() != Fault::Reset {
+                        connections.spawn(pass(client, server, faults));
+                    }
+                    while connections.try_join_next().is_some() {}
+                }
+            },
         }
-        while connections.try_join_next().is_some() {}
     }
 }
 
@@ -114,7 +141,7 @@ async fn pass(client: TcpStream, server: SocketAddr, mut faults: watch::Receiver
         let fault = *faults.borrow_and_update();
         is_old |= fault != at_begin;
         match fault {
-            Fault::Reset => return,
+            Fault::Reset | Fault::Refuse => return,
             Fault::BlackHole => {}
             Fault::BlackHoleOld if is_old => {}
             _ => {

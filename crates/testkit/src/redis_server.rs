@@ -21,6 +21,8 @@ pub struct RedisServer {
 }
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
+/// Somebody may take a port between when it is found free and when the server has it.
+const MOST_PORTS: usize = 5;
 
 // === impl RedisServer ===
 
@@ -42,27 +44,25 @@ impl RedisServer {
     /// There is no `redis-server` here, or it does not start.
     #[must_use]
     pub fn with(options: &[&str]) -> Self {
-        Self::at(free_port(), options)
+        let mut server = Self::later(options);
+        for _ in 1..MOST_PORTS {
+            if server.begin().is_ok() {
+                return server;
+            }
+            server.port = free_port();
+        }
+        server.restart();
+        server
     }
 
     /// A server that is not started yet: what it is to be at is known before it is there.
     #[must_use]
     pub fn later(options: &[&str]) -> Self {
-        Self::prepared(free_port(), options)
-    }
-
-    pub(crate) fn at(port: u16, options: &[&str]) -> Self {
-        let mut server = Self::prepared(port, options);
-        server.restart();
-        server
-    }
-
-    fn prepared(port: u16, options: &[&str]) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("redis-{}-{count}", std::process::id());
         Self {
-            port,
+            port: free_port(),
             folder: std::env::temp_dir().join(name),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             child: None,
@@ -87,6 +87,12 @@ impl RedisServer {
     ///
     /// It does not start.
     pub fn restart(&mut self) {
+        if let Err(problem) = self.begin() {
+            panic!("{problem}");
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
         self.kill();
         let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
         let started = fs::create_dir_all(&self.folder).and_then(|()| {
@@ -100,18 +106,32 @@ impl RedisServer {
                 .stderr(Stdio::null())
                 .spawn()
         });
-        match started {
-            Ok(child) => self.child = Some(child),
+        let child = match started {
+            Ok(child) => self.child.insert(child),
+            // No other port would help.
             Err(error) => panic!("{program} does not start ({error}): run `cargo xtask setup`"),
-        }
+        };
+        let process = format!("process_id:{}\r", child.id());
         let began = now();
-        while self.ask("PING").is_err() {
-            assert!(
-                began.elapsed() < READY_WITHIN,
-                "{program} does not answer at {}",
-                self.addr()
-            );
+        while !self.is_ready(&process) {
+            let ended = self.child.as_mut().map(Child::try_wait);
+            if let Some(Ok(Some(status))) = ended {
+                return Err(format!("{program} at {} ended: {status}", self.addr()));
+            }
+            if began.elapsed() > READY_WITHIN {
+                return Err(format!("{program} does not answer at {}", self.addr()));
+            }
             pause(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Whether it answers, and not another that has its port.
+    fn is_ready(&self, process: &str) -> bool {
+        match self.ask("PING").and_then(|_| self.ask("INFO server")) {
+            Ok(info) => info.contains(process),
+            // One that asks for a password is there.
+            Err(error) => error.to_string().starts_with("-NO"),
         }
     }
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 /// Where Redis is: one server, or the nodes of a cluster.
@@ -18,7 +19,10 @@ pub(crate) struct Address {
 pub struct AddressError(&'static str);
 
 /// After so long without an acknowledgement, a connection is given up.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const USER_TIMEOUT: Duration = Duration::from_secs(2);
+/// An idle connection is tried so often, lest something on the way forgets it.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 // === impl Address ===
 
@@ -28,10 +32,39 @@ impl Address {
     }
 
     pub(crate) fn tcp() -> TcpSettings {
-        let settings = TcpSettings::default().set_nodelay(true);
+        let settings = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(TcpKeepalive::new().with_time(KEEPALIVE));
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         let settings = settings.set_user_timeout(USER_TIMEOUT);
         settings
+    }
+
+    /// What the client would find out only when it connects, and then each time.
+    fn check(&self) -> Result<(), AddressError> {
+        let first = &self.nodes[0];
+        for node in &self.nodes {
+            if let ConnectionAddr::TcpTls { insecure: true, .. } = node.addr() {
+                return Err(AddressError("#insecure is not supported"));
+            }
+            if node.redis_settings().db() < 0 {
+                return Err(AddressError("its database is below zero"));
+            }
+            if self.is_cluster() && node.redis_settings().db() != 0 {
+                return Err(AddressError("a cluster has one database"));
+            }
+            let is_tls = |addr: &ConnectionAddr| matches!(addr, ConnectionAddr::TcpTls { .. });
+            if is_tls(node.addr()) != is_tls(first.addr()) {
+                return Err(AddressError("the nodes of a cluster mix redis and rediss"));
+            }
+            let (one, other) = (first.redis_settings(), node.redis_settings());
+            if (one.username(), one.password()) != (other.username(), other.password()) {
+                return Err(AddressError(
+                    "the nodes of a cluster need the same user and password",
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -54,7 +87,9 @@ impl FromStr for Address {
                 .map_err(|_| AddressError("it is no address of Redis"))?;
             nodes.push(info.set_tcp_settings(Self::tcp()));
         }
-        Ok(Self { nodes })
+        let address = Self { nodes };
+        address.check()?;
+        Ok(address)
     }
 }
 
@@ -96,6 +131,41 @@ mod tests {
         assert_eq!(format!("{one:?}"), "[127.0.0.1:6379]");
         let many: Address = "redis://127.0.0.1:1, redis://127.0.0.1:2".parse().unwrap();
         assert!(many.is_cluster());
+    }
+
+    #[test]
+    fn nodes_that_no_client_could_use_together_are_refused() {
+        for (text, expected) in [
+            (
+                "redis://:hunter2@h:1,redis://:other@h:2",
+                "same user and password",
+            ),
+            (
+                "redis://one:a@h:1,redis://two:a@h:2",
+                "same user and password",
+            ),
+            ("redis://h:1/2,redis://h:2/2", "one database"),
+            ("redis://h:1/-1", "below zero"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "redis-tls")]
+    #[test]
+    fn addresses_with_tls_are_all_or_none_and_always_verified() {
+        assert!("rediss://h:1,rediss://h:2".parse::<Address>().is_ok());
+        for text in ["rediss://h:1,redis://h:2", "rediss://h:1/#insecure"] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn connections_are_kept_alive_and_send_at_once() {
+        let settings = Address::tcp();
+        assert!(settings.nodelay() && settings.keepalive().is_some());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -34,6 +37,12 @@ struct Shared {
     connected: watch::Sender<u64>,
     /// When a call was answered last, in milliseconds since `began`.
     answered: AtomicU64,
+    /// Since when no call was answered that was sent, as above and one more; 0 if the last was.
+    failing: AtomicU64,
+    /// When the last connection was made, in milliseconds since `began`.
+    made: AtomicU64,
+    /// How often in a row one was needed again soon.
+    hasty: AtomicU32,
     began: Instant,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -70,7 +79,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const MOST_MISSES: u32 = 5;
 /// How often an idle connection is tried.
 pub(crate) const BEAT: Duration = Duration::from_millis(500);
-/// A cluster of which nothing is heard so long is connected to anew.
+/// A connection that is of no use after less than this is replaced with a pause.
+const STEADY: Duration = Duration::from_secs(1);
+/// A cluster that answers none of the calls for so long is connected to anew.
 const SILENCE: Duration = Duration::from_secs(2);
 
 // === impl Link ===
@@ -88,6 +99,9 @@ impl Link {
             breakers: (0..breakers).map(|_| Breaker::default()).collect(),
             connected,
             answered: AtomicU64::new(0),
+            failing: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            hasty: AtomicU32::new(0),
             began: Instant::now(),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -134,12 +148,13 @@ impl Link {
         };
         let Err(error) = answer else {
             live.misses.store(0, Relaxed);
-            let since = u64::try_from(shared.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            shared.answered.store(since, Relaxed);
+            shared.answered.store(shared.millis(), Relaxed);
+            shared.heard();
             leave.succeeded();
             return answer;
         };
         if error.is_of_script() {
+            shared.heard();
             leave.succeeded();
             return Err(error);
         }
@@ -148,33 +163,40 @@ impl Link {
             LinkError::Late => live.misses.fetch_add(1, Relaxed) + 1,
             _ => 0,
         };
-        if self.0.address.is_cluster() {
-            let answered = Duration::from_millis(shared.answered.load(Relaxed));
-            if shared.began.elapsed().saturating_sub(answered) > SILENCE {
+        if shared.address.is_cluster() {
+            if shared.fails_for() > SILENCE {
                 self.connect();
             }
         } else if error.is_fatal() || misses >= MOST_MISSES {
             shared.give_up(&live);
             self.connect();
-        } else if opens {
-            // Perhaps it is only this connection.
+        } else if opens && matches!(error, LinkError::Late) {
+            // Perhaps it is only this connection. One that answers with an error is well.
             self.connect();
         }
         Err(error)
     }
 
-    /// Finds out whether an idle connection is still there, so that no call has to.
+    /// Finds out whether an idle connection is still there, and whether one that failed is well
+    /// again, so that no call has to.
     pub(crate) async fn beat(&self) {
         let shared = &*self.0;
         let answered = Duration::from_millis(shared.answered.load(Relaxed));
         let Some(live) = shared.live.load_full() else {
+            self.connect();
             return;
         };
         if shared.address.is_cluster() || shared.began.elapsed().saturating_sub(answered) < BEAT {
             return;
         }
+        let Some(leave) = shared.breakers[0].leave(shared.timeout / 2) else {
+            return;
+        };
         let mut connection = live.connection.clone();
-        if !matches!(timeout(shared.timeout, connection.ping()).await, Ok(Ok(()))) {
+        if matches!(timeout(shared.timeout, connection.ping()).await, Ok(Ok(()))) {
+            leave.succeeded();
+        } else {
+            leave.failed();
             shared.give_up(&live);
             self.connect();
         }
@@ -183,7 +205,12 @@ impl Link {
     /// Whether calls are sent.
     pub(crate) fn is_up(&self) -> bool {
         let shared = &*self.0;
-        shared.live.load().is_some() && !shared.breakers.iter().all(Breaker::is_open)
+        let is_shut = match shared.address.is_cluster() {
+            // One that answers is not connected to again; a group that nobody asks is not open.
+            true => shared.is_connecting.load(Relaxed),
+            false => shared.breakers.iter().all(Breaker::is_open),
+        };
+        shared.live.load().is_some() && !is_shut
     }
 
     /// How many connections were made.
@@ -209,7 +236,7 @@ impl Link {
 
     /// Makes a new connection in the background, unless that is under way.
     fn connect(&self) {
-        if !self.0.is_connecting.swap(true, Relaxed) {
+        if !self.0.is_connecting.swap(true, SeqCst) {
             self.0.runtime.spawn(connect(Arc::downgrade(&self.0)));
         }
     }
@@ -224,6 +251,45 @@ impl Shared {
             groups => usize::from(call.slot()) * groups / 16_384,
         };
         &self.breakers[group]
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Takes note that a call was answered. Most are, so nothing is written then.
+    fn heard(&self) {
+        if self.failing.load(Relaxed) != 0 {
+            self.failing.store(0, Relaxed);
+        }
+    }
+
+    /// How long to wait before connecting.
+    ///
+    /// A server may greet and answer, and yet refuse what matters, as one does that was demoted.
+    fn haste(&self) -> Option<Duration> {
+        let lasted = self.millis().saturating_sub(self.made.load(Relaxed));
+        if *self.connected.borrow() == 0 || Duration::from_millis(lasted) >= STEADY {
+            self.hasty.store(0, Relaxed);
+            return None;
+        }
+        let times = self.hasty.fetch_add(1, Relaxed).min(5);
+        Some((FIRST_PAUSE * (1 << times)).min(LONGEST_PAUSE))
+    }
+
+    /// How long no call was answered that was sent, of which one has just failed.
+    fn fails_for(&self) -> Duration {
+        let now = self.millis().saturating_add(1);
+        match self.failing.compare_exchange(0, now, Relaxed, Relaxed) {
+            Ok(_) => Duration::ZERO,
+            Err(since) => Duration::from_millis(now.saturating_sub(since)),
+        }
+    }
+
+    /// Ends connecting; false if a connection was given up meanwhile, and it goes on.
+    fn has_connected(&self) -> bool {
+        self.is_connecting.store(false, SeqCst);
+        self.live.load().is_some() || self.is_connecting.swap(true, SeqCst)
     }
 
     /// No longer uses a connection, if it is still the one in use.
@@ -249,7 +315,13 @@ impl fmt::Debug for Shared {
 
 /// Connects until a server answers in time, or those who gave up on it were answered after all.
 async fn connect(shared: Weak<Shared>) {
+    let Some(haste) = shared.upgrade().map(|link| link.haste()) else {
+        return;
+    };
     let mut pause = FIRST_PAUSE;
+    if let Some(haste) = haste {
+        pause = rest(haste).await;
+    }
     loop {
         let Some(link) = shared.upgrade() else {
             return;
@@ -262,29 +334,35 @@ async fn connect(shared: Weak<Shared>) {
                     connection,
                     misses: AtomicU32::new(0),
                 })));
-                // A new call may open it again, and then has to find nobody connecting.
-                link.is_connecting.store(false, Relaxed);
-                let since = u64::try_from(link.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-                link.answered.store(since, Relaxed);
+                link.answered.store(link.millis(), Relaxed);
+                link.made.store(link.millis(), Relaxed);
+                link.failing.store(0, Relaxed);
                 for breaker in &link.breakers {
                     breaker.close();
                 }
                 link.connected.send_modify(|count| *count += 1);
-                return;
+                // A new call may open it again, and then has to find nobody connecting.
+                if link.has_connected() {
+                    return;
+                }
             }
         }
         let has_recovered = link.live.load().is_some()
             && !link.address.is_cluster()
             && !link.breakers.iter().any(Breaker::is_open);
-        if has_recovered {
-            link.is_connecting.store(false, Relaxed);
+        if has_recovered && link.has_connected() {
             return;
         }
         drop(link);
-        let jitter = fastrand::u64(0..=u64::try_from(pause.as_millis()).unwrap_or(0) / 4);
-        sleep(pause + Duration::from_millis(jitter)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = rest(pause).await;
     }
+}
+
+/// Sleeps about so long; says how long to sleep the next time.
+async fn rest(pause: Duration) -> Duration {
+    let jitter = fastrand::u64(0..=u64::try_from(pause.as_millis()).unwrap_or(0) / 4);
+    sleep(pause + Duration::from_millis(jitter)).await;
+    (pause * 2).min(LONGEST_PAUSE)
 }
 
 // === impl LinkError ===
