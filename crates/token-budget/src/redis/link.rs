@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
@@ -8,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use redis::{Cmd, RedisError, Value};
+use redis::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::redis::address::Address;
 use crate::redis::breaker::Breaker;
 use crate::redis::connection::Connection;
+use crate::redis::link_error::LinkError;
 use crate::redis::script::ScriptCall;
 
 /// A way to Redis that never makes a caller wait longer than its timeout, nor at all while
@@ -58,18 +58,6 @@ struct Live {
 pub(crate) struct LinkStats {
     pub(crate) calls: u64,
     pub(crate) failures: u64,
-}
-
-/// Why a call of Redis failed.
-#[derive(Debug)]
-pub(crate) enum LinkError {
-    /// There is no connection, or Redis has not answered others.
-    Down,
-    /// It has not answered in time. It may have done what it was told all the same.
-    Late,
-    /// It has no memory left.
-    OutOfMemory,
-    Redis(RedisError),
 }
 
 const GROUPS: usize = 256;
@@ -363,60 +351,4 @@ async fn rest(pause: Duration) -> Duration {
     let jitter = fastrand::u64(0..=u64::try_from(pause.as_millis()).unwrap_or(0) / 4);
     sleep(pause + Duration::from_millis(jitter)).await;
     (pause * 2).min(LONGEST_PAUSE)
-}
-
-// === impl LinkError ===
-
-impl LinkError {
-    fn of(error: RedisError) -> Self {
-        if error.code() == Some("OOM") {
-            Self::OutOfMemory
-        } else {
-            Self::Redis(error)
-        }
-    }
-
-    /// Whether the connection is of no use any more.
-    fn is_fatal(&self) -> bool {
-        let Self::Redis(error) = self else {
-            return false;
-        };
-        error.is_connection_dropped()
-            || error.is_io_error()
-            || error.is_unrecoverable_error()
-            || matches!(
-                error.code(),
-                Some("READONLY" | "MASTERDOWN" | "NOAUTH" | "NOPERM" | "LOADING" | "WRONGPASS")
-            )
-    }
-
-    /// Whether Redis is well, and the script is not.
-    fn is_of_script(&self) -> bool {
-        let Self::Redis(error) = self else {
-            return false;
-        };
-        matches!(error.code(), Some("ERR" | "WRONGTYPE"))
-    }
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Down => f.write_str("Redis is away"),
-            Self::Late => f.write_str("Redis has not answered in time"),
-            Self::OutOfMemory => f.write_str("Redis has no memory left"),
-            Self::Redis(error) => fmt::Display::fmt(error, f),
-        }
-    }
-}
-
-impl Error for LinkError {}
-
-/// How a command is sent that is no script.
-pub(crate) async fn ask(connection: &mut Connection, words: &[&str]) -> Result<Value, RedisError> {
-    let mut cmd = Cmd::new();
-    for word in words {
-        cmd.arg(*word);
-    }
-    connection.send(&cmd).await
 }

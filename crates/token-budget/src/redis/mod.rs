@@ -6,6 +6,7 @@ mod breaker;
 mod connection;
 mod journal;
 mod link;
+mod link_error;
 mod open_holds;
 mod policy;
 mod script;

@@ -1,8 +1,7 @@
-use redis::{RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 
 use crate::redis::address::Address;
 use crate::redis::connection::Connection;
-use crate::redis::link::ask;
 
 /// Whether a server keeps what it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +58,9 @@ impl Policy {
 }
 
 async fn info(connection: &mut Connection, section: &str) -> String {
-    match ask(connection, &["INFO", section]).await {
+    let mut info = Cmd::new();
+    info.arg("INFO").arg(section);
+    match connection.send(&info).await {
         Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         Ok(Value::VerbatimString { text, .. }) => text,
         _ => String::new(),
