@@ -32,6 +32,8 @@ enum Unkept {
 /// The event that is being read.
 #[derive(Default)]
 struct Event {
+    /// Whether the data of every kind is read.
+    reads_all: bool,
     kind: Option<SseEventKind>,
     data: Vec<u8>,
     length: u64,
@@ -53,6 +55,19 @@ impl SseScanner {
         Self::default()
     }
 
+    /// A scanner that gives the data of every event, for whoever reads the content too.
+    #[must_use]
+    pub fn reading_all() -> Self {
+        let event = Event {
+            reads_all: true,
+            ..Event::default()
+        };
+        Self {
+            event,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next chunk and reports each event that ends in it.
     pub fn push(&mut self, chunk: &[u8], mut report: impl FnMut(SseEvent<'_>)) {
         let mut rest = chunk;
@@ -62,13 +77,13 @@ impl SseScanner {
                 continue;
             }
             if self.is_between_events()
-                && let Some((length, after)) = whole_delta(rest)
+                && let Some((data, after)) = whole_delta(rest)
             {
                 self.begun = true;
                 report(SseEvent {
                     kind: SseEventKind::ContentBlockDelta,
-                    data: &[],
-                    length,
+                    data: if self.event.reads_all { data } else { &[] },
+                    length: data.len() as u64,
                 });
                 rest = after;
                 continue;
@@ -160,13 +175,12 @@ impl fmt::Debug for SseScanner {
 /// Buffers that have grown beyond this are let go.
 const SMALL: usize = 64 * 1024;
 
-/// The length of the data of a delta that stands whole at the beginning of `rest`, and what
-/// comes after it.
-fn whole_delta(rest: &[u8]) -> Option<(u64, &[u8])> {
+/// The data of a delta that stands whole at the beginning of `rest`, and what comes after it.
+fn whole_delta(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let data = rest.strip_prefix(DELTA)?;
     let end = memchr2(b'\n', b'\r', data)?;
     let after = data[end..].strip_prefix(b"\n\n")?;
-    Some((end as u64, after))
+    Some((&data[..end], after))
 }
 
 /// The value of a line, if it is one of this field.
@@ -191,7 +205,7 @@ impl Event {
     }
 
     fn only_counts_data(&self) -> bool {
-        self.kind.is_some_and(|kind| !kind.data_is_read())
+        !self.reads_all && self.kind.is_some_and(|kind| !kind.data_is_read())
     }
 
     fn count(&mut self, length: u64) {
@@ -226,7 +240,11 @@ impl Event {
             .unwrap_or_else(|| SseEventKind::of_data(&self.data));
         report(SseEvent {
             kind,
-            data: if kind.data_is_read() { &self.data } else { &[] },
+            data: if self.reads_all || kind.data_is_read() {
+                &self.data
+            } else {
+                &[]
+            },
             length: self.length,
         });
         self.kind = None;
@@ -290,6 +308,29 @@ mod tests {
                 let (a, b) = stream.split_at(at);
                 assert_eq!(scan(&[a, b]), expected(), "{line_end:?} split at {at}");
             }
+        }
+    }
+
+    #[test]
+    fn one_that_reads_all_gives_the_data_of_every_event_whatever_the_split() {
+        let read = |chunks: &[&[u8]]| {
+            let mut seen = Vec::new();
+            let mut scanner = SseScanner::reading_all();
+            let mut note = |event: SseEvent<'_>| {
+                assert_eq!(event.data.len() as u64, event.length);
+                seen.push(String::from_utf8_lossy(event.data).into_owned());
+            };
+            for chunk in chunks {
+                scanner.push(chunk, &mut note);
+            }
+            scanner.finish(&mut note);
+            seen
+        };
+        let whole = read(&[STREAM.as_bytes()]);
+        assert_eq!(whole[1], "{\"text\":\"één\"}");
+        for at in 0..STREAM.len() {
+            let (a, b) = STREAM.as_bytes().split_at(at);
+            assert_eq!(read(&[a, b]), whole, "split at {at}");
         }
     }
 
