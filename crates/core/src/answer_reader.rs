@@ -66,9 +66,14 @@ impl AnswerReader {
                     cell.write(|metered| unsaid.say(metered));
                 }
             }
-            Form::Json(skimmer) => skimmer.push(chunk, is_read, |key, value| {
-                cell.write(|metered| read_field(metered, key, value));
-            }),
+            Form::Json(skimmer) => {
+                skimmer.push(chunk, is_read, |key, value| {
+                    cell.write(|metered| read_field(metered, key, value));
+                });
+                if skimmer.is_whole() && !self.ended {
+                    self.end(self.plain_end());
+                }
+            }
             Form::Opaque => {}
         }
     }
@@ -82,10 +87,17 @@ impl AnswerReader {
                 // Whatever says it was complete has said so already.
                 End::Truncated
             }
-            _ if self.is_success => End::Complete,
-            _ => End::Errored,
+            Form::Json(_) | Form::Opaque => self.plain_end(),
         };
         self.end(end);
+    }
+
+    /// How a body ends that is no stream.
+    const fn plain_end(&self) -> End {
+        match self.is_success {
+            true => End::Complete,
+            false => End::Errored,
+        }
     }
 
     /// The body broke.

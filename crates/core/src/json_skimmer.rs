@@ -14,6 +14,7 @@ pub(crate) struct JsonSkimmer {
     /// The parts of a value that came in chunks before.
     value: Vec<u8>,
     is_kept: bool,
+    is_whole: bool,
 }
 
 /// Whether the last character of a string was a backslash that escapes the next one.
@@ -86,6 +87,7 @@ impl JsonSkimmer {
                 b'}' | b']' => {
                     if self.depth == 1 {
                         self.end_value(&chunk[value_from..place], &mut report);
+                        self.is_whole = true;
                     }
                     self.depth = self.depth.saturating_sub(1);
                 }
@@ -108,6 +110,11 @@ impl JsonSkimmer {
                 self.value = Vec::new();
             }
         }
+    }
+
+    /// Whether the object has come to its end.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Reads on in a string, to its end, an escape, or the end of the chunk; how far.

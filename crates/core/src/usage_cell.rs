@@ -18,6 +18,8 @@ struct Shared {
     metered: Mutex<Metered>,
     /// Whether somebody wants to know of content while it passes.
     is_watched: AtomicBool,
+    /// Whether it is said how the answer ended.
+    has_ended: AtomicBool,
 }
 
 /// What an answer has said so far.
@@ -85,18 +87,27 @@ impl UsageCell {
         self.0.is_watched.store(true, Relaxed);
     }
 
+    /// Whether the answer has said how it ended. Of a stream, and of a JSON body, that is known
+    /// with the data that ends it, before the body is at its end.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.0.has_ended.load(Relaxed)
+    }
+
     pub(crate) fn is_watched(&self) -> bool {
         self.0.is_watched.load(Relaxed)
     }
 
     pub(crate) fn write(&self, change: impl FnOnce(&mut Metered)) {
-        change(
-            &mut self
-                .0
-                .metered
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let metered = &mut self
+            .0
+            .metered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        change(metered);
+        if metered.end.is_some() {
+            self.0.has_ended.store(true, Relaxed);
+        }
     }
 }
 

@@ -49,6 +49,11 @@ impl Answer {
         begins
     }
 
+    /// Whether the answer has said all that it will.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.cell.has_ended()
+    }
+
     /// Writes down how it ended; `looked` is how it looked from outside, `started` is when the
     /// call began.
     pub(crate) fn write(

@@ -7,10 +7,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tower_claude_core::{CallBody, Failure, Prepare, Prepared, ResponseBody, Unprepared, tap};
+use tower_claude_core::{
+    Call, CallBody, Failure, Prepare, Prepared, Refusal, ResponseBody, Unprepared, is_event_stream,
+    tap,
+};
 use tower_service::Service;
 
 use crate::MeterBody;
+use crate::body::unrecorded;
 use crate::guard::Guard;
 
 pin_project! {
@@ -74,8 +78,14 @@ where
                     };
                     let Prepared { request, call, .. } = match prepared {
                         Ok(prepared) => prepared,
-                        Err(unprepared) => return Poll::Ready(Ok(refuse(*unprepared, guard))),
+                        Err(unprepared) => {
+                            let Unprepared { refusal, call, .. } = *unprepared;
+                            return Poll::Ready(Ok(refuse(refusal, call, guard)));
+                        }
                     };
+                    if !guard.is_ready() {
+                        return Poll::Ready(Ok(refuse(unrecorded(), call, guard)));
+                    }
                     guard.asks(call);
                     let future = guard.watch(|| service.call(request));
                     state.set(State::Call { future, guard });
@@ -97,14 +107,13 @@ where
     }
 }
 
-fn refuse<ResB>(unprepared: Unprepared, mut guard: Guard) -> Response<MeterBody<ResB>>
+fn refuse<ResB>(refusal: Refusal, call: Call, mut guard: Guard) -> Response<MeterBody<ResB>>
 where
     ResB: Body<Data = Bytes>,
 {
-    let Unprepared { refusal, call, .. } = unprepared;
     let (mut head, body) = refusal.respond(call.dialect(), call.id()).into_parts();
     guard.refused(call, &mut head);
-    Response::from_parts(head, MeterBody::new(body, guard))
+    Response::from_parts(head, MeterBody::new(body, guard, None))
 }
 
 fn finish<ResB, E>(
@@ -119,11 +128,13 @@ where
         Ok(response) => {
             let (mut head, body) = tap(response).into_parts();
             guard.answered(&mut head);
-            let body = MeterBody::new(ResponseBody::inner(body), guard);
+            let id = is_event_stream(&head.headers).then(|| guard.id()).flatten();
+            let body = MeterBody::new(ResponseBody::inner(body), guard, id);
             Ok(Response::from_parts(head, body))
         }
         Err(error) => {
-            guard.failed(&Failure::from_error(&error));
+            // There is no answer whose end could be held back.
+            drop(guard.failed(&Failure::from_error(&error)));
             Err(error)
         }
     }

@@ -2,6 +2,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, response};
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ use crate::attempts::Attempts;
 use crate::bill::Biller;
 use crate::names::Names;
 use crate::shared::Ledger;
-use crate::{Outcome, UsageRecord};
+use crate::{Delivery, Departure, Outcome, UsageRecord};
 
 /// Holds the record of one call and writes it exactly once, whatever ends the call.
 ///
@@ -26,6 +27,8 @@ pub(crate) struct Guard {
     record: Option<Arc<UsageRecord>>,
     /// Until the head is out: then it is let go, and with it the request's body.
     call: Option<Call>,
+    /// Where somebody may go on after the caller has left.
+    departure: Option<Departure>,
     started: Instant,
     stage: Stage,
     has_read_call: bool,
@@ -62,11 +65,22 @@ impl Guard {
             ledger,
             record: Some(Arc::new(record)),
             call,
+            departure: extensions.get().cloned(),
             started: Instant::now(),
             stage: Stage::Arriving,
             has_read_call: false,
             is_watching: false,
         }
+    }
+
+    /// The call's id, until the record is written.
+    pub(crate) fn id(&self) -> Option<RequestId> {
+        self.record.as_ref().map(|record| record.request_id)
+    }
+
+    /// Whether the sink can take the record as it promises.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ledger.is_ready()
     }
 
     /// Runs something that may panic and remembers if it does.
@@ -141,17 +155,17 @@ impl Guard {
     }
 
     /// The inner service failed instead of answering.
-    pub(crate) fn failed(&mut self, failure: &Failure) {
+    pub(crate) fn failed(&mut self, failure: &Failure) -> Delivery {
         self.write_unanswered(Some(failure));
         self.stage = Stage::Said;
         self.edit(|record, _| record.outcome = Outcome::Errored);
-        self.end(End::Errored);
+        self.end(End::Errored)
     }
 
-    /// A piece of the answer has passed.
-    pub(crate) fn data_passed(&mut self) {
+    /// A piece of the answer is about to pass; whether it is the last that matters.
+    pub(crate) fn passes(&mut self) -> bool {
         let Stage::Answered(answer) = &mut self.stage else {
-            return;
+            return false;
         };
         if answer.has_begun() {
             let elapsed = self.started.elapsed();
@@ -159,13 +173,20 @@ impl Guard {
                 record.time_to_first_token = Some(elapsed);
             }
         }
+        answer.has_ended()
     }
 
-    /// It is over; `looked` is how it looked from here.
-    pub(crate) fn end(&mut self, looked: End) {
-        if self.record.is_none() {
-            return;
+    /// It is over, and the caller waits for the end; `looked` is how it looked from here.
+    pub(crate) fn end(&mut self, looked: End) -> Delivery {
+        match self.finish(looked) {
+            Some(record) => self.ledger.deliver(record),
+            None => Delivery::delivered(),
         }
+    }
+
+    /// Writes the last into the record; `None` if that was done before.
+    fn finish(&mut self, looked: End) -> Option<Arc<UsageRecord>> {
+        self.record.as_ref()?;
         match mem::replace(&mut self.stage, Stage::Said) {
             Stage::Asked => self.write_unanswered(None),
             Stage::Arriving => {
@@ -178,16 +199,23 @@ impl Guard {
                 }
             }
         }
-        let Some(mut shared) = self.record.take() else {
-            return;
-        };
+        let mut shared = self.record.take()?;
         if let Some(record) = Arc::get_mut(&mut shared) {
+            record.latency = self.started.elapsed();
+            if let Some(left) = self.departure.as_ref().and_then(Departure::left) {
+                record.outcome = Outcome::Dropped;
+                record.latency = left.at.saturating_duration_since(self.started);
+                let is_seen = |first: &Duration| *first <= record.latency;
+                record.time_to_first_token = record.time_to_first_token.filter(is_seen);
+                if left.before_head {
+                    record.status = None;
+                }
+            }
             if self.is_watching {
                 record.outcome = Outcome::Errored;
             }
-            record.latency = self.started.elapsed();
         }
-        self.ledger.hand_over(shared);
+        Some(shared)
     }
 
     /// The inner service was asked, and there is no answer.
@@ -226,7 +254,9 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.end(End::Dropped);
+        if let Some(record) = self.finish(End::Dropped) {
+            self.ledger.hand_over(record);
+        }
     }
 }
 

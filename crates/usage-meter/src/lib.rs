@@ -137,12 +137,15 @@ mod attempt_record;
 mod attempts;
 mod bill;
 mod body;
+mod delivery;
+mod departure;
+mod drain;
+mod fanout;
 mod future;
 mod guard;
 #[cfg(feature = "metrics")]
 mod handles;
 mod json_lines;
-mod json_lines_writer;
 #[cfg(feature = "metrics")]
 mod labels;
 mod layer;
@@ -151,13 +154,18 @@ mod metered;
 #[cfg(feature = "metrics")]
 mod metrics_sink;
 mod names;
+mod outbox;
 mod outcome;
+mod overflow;
+mod report;
 mod service;
 mod shared;
 mod snapshot;
 #[cfg(feature = "metrics")]
 mod spending;
+mod spill_file;
 mod tally;
+mod torn_line;
 mod upstream_id;
 mod usage_record;
 mod usage_record_json;
@@ -165,19 +173,25 @@ mod usage_sink;
 
 pub use attempt_record::{AttemptRecord, AttemptRecords};
 pub use body::MeterBody;
+pub use delivery::{Delivery, Undelivered};
+pub use departure::Departure;
+pub use drain::{Drain, DrainBody, DrainFuture, DrainLayer, Drainer, Drains};
+pub use fanout::Fanout;
 pub use future::ResponseFuture;
-pub use json_lines::JsonLines;
-pub use json_lines_writer::{JsonLinesThread, JsonLinesWriter};
+pub use json_lines::{JsonLines, JsonLinesBuilder, JsonLinesThread, JsonLinesWriter};
 #[cfg(feature = "metrics")]
 pub use labels::Labels;
 pub use layer::UsageMeterLayer;
 #[cfg(feature = "metrics")]
 pub use metrics_sink::MetricsSink;
 pub use outcome::{AttemptOutcome, Outcome, UsageSource};
+pub use overflow::Overflow;
+pub use report::{Column, ParseColumnError, Report, ReportRow, ReportSums, Unread};
 pub use service::UsageMeter;
 pub use snapshot::{Share, Snapshot, SnapshotMinute, SnapshotRow, Totals};
+pub use spill_file::SpillFile;
 pub use tally::Tally;
 pub use tower_claude_pricing::Prices;
 pub use upstream_id::UpstreamId;
 pub use usage_record::UsageRecord;
-pub use usage_sink::{Fanout, UsageSink};
+pub use usage_sink::UsageSink;

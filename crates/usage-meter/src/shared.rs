@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tower_claude_core::{Attribution, Intake};
 
 use crate::names::Names;
-use crate::{Prices, UsageRecord, UsageSink};
+use crate::{Delivery, Prices, UsageRecord, UsageSink};
 
 /// What a layer and all its services have in common.
 pub(crate) struct Shared<K> {
@@ -28,6 +28,12 @@ pub(crate) trait Ledger: Send + Sync {
 
     /// Gives a record to the sink. Never panics: it is called in drops, and while unwinding.
     fn hand_over(&self, record: Arc<UsageRecord>);
+
+    /// As [`hand_over`](Self::hand_over), for a caller who waits.
+    fn deliver(&self, record: Arc<UsageRecord>) -> Delivery;
+
+    /// Whether the sink can take records as it promises.
+    fn is_ready(&self) -> bool;
 }
 
 // === impl Shared ===
@@ -66,5 +72,13 @@ where
     fn hand_over(&self, record: Arc<UsageRecord>) {
         // A second panic while unwinding would end the process.
         let _ = catch_unwind(AssertUnwindSafe(|| self.sink.record(record)));
+    }
+
+    fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
+        catch_unwind(AssertUnwindSafe(|| self.sink.deliver(record))).unwrap_or_default()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.sink.is_ready()
     }
 }

@@ -1,7 +1,6 @@
-use std::fmt;
 use std::sync::Arc;
 
-use crate::UsageRecord;
+use crate::{Delivery, UsageRecord};
 
 /// Where records go.
 ///
@@ -31,14 +30,22 @@ use crate::UsageRecord;
 pub trait UsageSink {
     /// Takes the record of a call that has ended.
     fn record(&self, record: Arc<UsageRecord>);
-}
 
-/// Several sinks, as many as there turn out to be; each gets every record.
-///
-/// For a number that is known, a tuple does the same.
-#[derive(Clone, Default)]
-#[must_use]
-pub struct Fanout(Vec<Arc<dyn UsageSink + Send + Sync>>);
+    /// Takes the record of a call whose caller waits for the end of the answer.
+    ///
+    /// The last event of a stream, or the last bytes of a body, are held back until the
+    /// delivery is there; if it fails, the caller does not get them. By default there is
+    /// nothing to wait for.
+    fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
+        self.record(record);
+        Delivery::delivered()
+    }
+
+    /// Whether records can be taken as promised. While not, calls are refused.
+    fn is_ready(&self) -> bool {
+        true
+    }
+}
 
 // === impl UsageSink ===
 
@@ -58,6 +65,14 @@ where
     fn record(&self, record: Arc<UsageRecord>) {
         T::record(self, record);
     }
+
+    fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
+        T::deliver(self, record)
+    }
+
+    fn is_ready(&self) -> bool {
+        T::is_ready(self)
+    }
 }
 
 impl<T> UsageSink for Option<T>
@@ -69,6 +84,17 @@ where
         if let Some(sink) = self {
             sink.record(record);
         }
+    }
+
+    fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
+        match self {
+            Some(sink) => sink.deliver(record),
+            None => Delivery::delivered(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.as_ref().is_none_or(UsageSink::is_ready)
     }
 }
 
@@ -85,6 +111,15 @@ where
         self.0.record(Arc::clone(&record));
         self.1.record(record);
     }
+
+    fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
+        let first = self.0.deliver(Arc::clone(&record));
+        first.and(self.1.deliver(record))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready() && self.1.is_ready()
+    }
 }
 
 impl<A, B, C> UsageSink for (A, B, C)
@@ -98,36 +133,14 @@ where
         self.1.record(Arc::clone(&record));
         self.2.record(record);
     }
-}
 
-// === impl Fanout ===
-
-impl Fanout {
-    /// No sink yet.
-    pub fn new() -> Self {
-        Self::default()
+    fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
+        let first = self.0.deliver(Arc::clone(&record));
+        let second = self.1.deliver(Arc::clone(&record));
+        first.and(second).and(self.2.deliver(record))
     }
 
-    /// Adds a sink.
-    pub fn sink<K>(mut self, sink: K) -> Self
-    where
-        K: UsageSink + Send + Sync + 'static,
-    {
-        self.0.push(Arc::new(sink));
-        self
-    }
-}
-
-impl UsageSink for Fanout {
-    fn record(&self, record: Arc<UsageRecord>) {
-        for sink in &self.0 {
-            sink.record(Arc::clone(&record));
-        }
-    }
-}
-
-impl fmt::Debug for Fanout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fanout({} sinks)", self.0.len())
+    fn is_ready(&self) -> bool {
+        self.0.is_ready() && self.1.is_ready() && self.2.is_ready()
     }
 }

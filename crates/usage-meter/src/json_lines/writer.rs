@@ -1,23 +1,27 @@
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
-use crate::JsonLines;
-use crate::json_lines::{Counters, Message};
-use crate::ledger_line::LedgerLine;
+use tokio::sync::oneshot;
 
-/// The other end of [`JsonLines`]: takes records out of the queue and writes them.
+use super::output::Output;
+use super::{JsonLinesThread, Message};
+use crate::ledger_line::LedgerLine;
+use crate::outbox::{Counters, Parcel};
+
+/// The other end of [`JsonLines`](crate::JsonLines): takes records out of the queue and writes
+/// them.
 ///
 /// It writes at once after a pause, and gathers while records come in quick succession: all
-/// lines that are there go into one write. A write that fails is counted and tried again,
-/// from where it stopped, while the queue fills.
+/// lines that are there go into one write, and one sync if somebody waits for it. A write that
+/// fails is counted and tried again, from where it stopped, while the queue fills.
 #[must_use = "nothing is written until it runs"]
 pub struct JsonLinesWriter {
-    out: Box<dyn Write + Send>,
+    out: Box<dyn Output>,
     receiver: Receiver<Message>,
     queue: Option<SyncSender<Message>>,
     counters: Arc<Counters>,
@@ -25,54 +29,55 @@ pub struct JsonLinesWriter {
     lines: Vec<u8>,
     /// How many lines are in there.
     pending: u64,
+    /// Of those who wait until the lines are on the disk.
+    receipts: Vec<oneshot::Sender<()>>,
     flushes: Vec<SyncSender<()>>,
     is_closed: bool,
 }
 
-/// A [`JsonLinesWriter`] that runs on its own thread.
-///
-/// Dropping it lets the thread run until the last [`JsonLines`] is gone.
-#[must_use]
-pub struct JsonLinesThread {
-    thread: JoinHandle<io::Result<()>>,
-    queue: SyncSender<Message>,
-    counters: Arc<Counters>,
+/// How far the lines at hand have come.
+#[derive(Default)]
+struct Progress {
+    has_begun: bool,
+    written: usize,
 }
 
 /// Lines of more bytes than this are not gathered.
 const BATCH: usize = 256 * 1024;
 
-/// How long to gather: it bounds both the wakes a second and the age of what is not on disk.
+/// How long to gather: it bounds both the wakes a second and the age of what is not written.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// Between a write that failed and the next try.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a write is tried again once it should end.
+/// How often a write is tried again once it should end, or while somebody waits for it.
 const LAST_TRIES: u32 = 5;
 
 // === impl JsonLinesWriter ===
 
 impl JsonLinesWriter {
-    pub(crate) fn new(
-        out: Box<dyn Write + Send>,
+    pub(super) fn new(
+        out: Box<dyn Output>,
         receiver: Receiver<Message>,
-        sink: &JsonLines,
+        queue: SyncSender<Message>,
+        counters: Arc<Counters>,
     ) -> Self {
         Self {
             out,
             receiver,
-            queue: Some(sink.queue()),
-            counters: sink.counters(),
+            queue: Some(queue),
+            counters,
             line: LedgerLine::default(),
             lines: Vec::new(),
             pending: 0,
+            receipts: Vec::new(),
             flushes: Vec::new(),
             is_closed: false,
         }
     }
 
-    /// Writes until every [`JsonLines`] is gone; blocks the thread.
+    /// Writes until every [`JsonLines`](crate::JsonLines) is gone; blocks the thread.
     ///
     /// # Errors
     ///
@@ -86,9 +91,11 @@ impl JsonLinesWriter {
                 Err(mpsc::RecvError) => self.is_closed = true,
             }
             self.gather();
+            let is_awaited = !self.receipts.is_empty();
             self.write()?;
-            // Meanwhile nobody has to wake this thread, which costs more than the record.
-            while !self.is_closed && self.has_gathered_more() {
+            // Meanwhile nobody has to wake this thread, which costs more than the record. Where
+            // somebody waits, the sync was time enough to gather.
+            while !self.is_closed && !is_awaited && self.has_gathered_more() {
                 self.write()?;
             }
         }
@@ -135,10 +142,11 @@ impl JsonLinesWriter {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Record(record) => {
+            Message::Record(Parcel { record, receipt }) => {
                 self.line.write(&record, &mut self.lines);
                 self.lines.push(b'\n');
                 self.pending += 1;
+                self.receipts.extend(receipt);
             }
             Message::Flush(done) => self.flushes.push(done),
             Message::Close => self.is_closed = true,
@@ -147,22 +155,27 @@ impl JsonLinesWriter {
 
     /// Writes the lines at hand, however often that takes.
     fn write(&mut self) -> io::Result<()> {
-        let mut written = 0;
-        let mut tries_left = LAST_TRIES;
-        while let Err(error) = self.write_from(&mut written) {
+        let mut progress = Progress::default();
+        let mut failures = 0;
+        while let Err(error) = self.write_from(&mut progress) {
+            self.counters.is_failing.store(true, Relaxed);
             self.counters.failed_writes.fetch_add(1, Relaxed);
-            if self.is_closed || self.counters.is_closing.load(Acquire) {
-                tries_left -= 1;
-            }
-            if tries_left == 0 {
-                self.give_up(written);
-                return Err(error);
+            failures += 1;
+            if failures >= LAST_TRIES {
+                // The lines are tried on; whoever waited is told that they are not there.
+                self.receipts.clear();
+                if self.is_closed || self.counters.is_closing.load(Acquire) {
+                    self.give_up(progress.written);
+                    return Err(error);
+                }
             }
             thread::park_timeout(PAUSE);
         }
+        self.counters.is_failing.store(false, Relaxed);
         self.lines.clear();
         self.lines.shrink_to(BATCH);
         self.pending = 0;
+        self.receipts.drain(..).for_each(Parcel::arrived);
         for done in self.flushes.drain(..) {
             // Whoever asked may have left.
             let _ = done.try_send(());
@@ -171,16 +184,27 @@ impl JsonLinesWriter {
     }
 
     /// Writes on from where the last try stopped, so that no line is written twice.
-    fn write_from(&mut self, written: &mut usize) -> io::Result<()> {
-        while *written < self.lines.len() {
-            match self.out.write(&self.lines[*written..]) {
+    fn write_from(&mut self, progress: &mut Progress) -> io::Result<()> {
+        if !std::mem::replace(&mut progress.has_begun, true)
+            && self.out.begin(self.lines.len() as u64).is_err()
+        {
+            // A file that is too long is better than none.
+            self.counters.failed_writes.fetch_add(1, Relaxed);
+        }
+        while progress.written < self.lines.len() {
+            match self.out.write(&self.lines[progress.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(length) => *written += length,
+                Ok(length) => progress.written += length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.out.flush()
+        self.out.flush()?;
+        if self.receipts.is_empty() && !self.is_closed {
+            return Ok(());
+        }
+        // A sync that has failed cannot be tried again: the next one would know nothing of it.
+        self.out.sync().inspect_err(|_| self.receipts.clear())
     }
 
     /// Counts what is not written, here and in the queue, as lost.
@@ -194,7 +218,14 @@ impl JsonLinesWriter {
         while let Ok(message) = self.receiver.try_recv() {
             lost += u64::from(matches!(message, Message::Record(_)));
         }
-        self.counters.lost.fetch_add(lost, Relaxed);
+        self.counters.lose(lost);
+    }
+}
+
+impl Drop for JsonLinesWriter {
+    fn drop(&mut self) {
+        // Nobody will write from now on.
+        self.counters.is_failing.store(true, Relaxed);
     }
 }
 
@@ -202,52 +233,6 @@ impl fmt::Debug for JsonLinesWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsonLinesWriter")
             .field("pending", &self.pending)
-            .finish_non_exhaustive()
-    }
-}
-
-// === impl JsonLinesThread ===
-
-impl JsonLinesThread {
-    /// Waits until everything that was recorded before is written.
-    ///
-    /// Blocks, and for as long as writing fails.
-    ///
-    /// # Errors
-    ///
-    /// When the writer has ended.
-    pub fn flush(&self) -> io::Result<()> {
-        let (done, is_done) = mpsc::sync_channel(1);
-        let ended = || io::Error::other("the writer of the ledger has ended");
-        self.queue.send(Message::Flush(done)).map_err(|_| ended())?;
-        self.thread.thread().unpark();
-        is_done.recv().map_err(|_| ended())
-    }
-
-    /// Writes everything that was recorded before, and ends; blocks until then.
-    ///
-    /// What is recorded later is lost, and counted. A write that keeps failing is given up
-    /// after a few more tries.
-    ///
-    /// # Errors
-    ///
-    /// When not everything could be written.
-    pub fn close(self) -> io::Result<()> {
-        self.counters.is_closing.store(true, Release);
-        self.thread.thread().unpark();
-        // Fails only if the writer has ended, and then there is nothing to ask of it.
-        let _ = self.queue.send(Message::Close);
-        self.thread.thread().unpark();
-        self.thread
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("the writer of the ledger panicked")))
-    }
-}
-
-impl fmt::Debug for JsonLinesThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JsonLinesThread")
-            .field("has_ended", &self.thread.is_finished())
             .finish_non_exhaustive()
     }
 }
