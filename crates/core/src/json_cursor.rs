@@ -68,31 +68,6 @@ impl<'a> JsonCursor<'a> {
         self.next_of(b']')
     }
 
-    /// A number, floored, negatives as 0 and at most `most`; `None` for any other value.
-    pub(crate) fn count(&mut self, most: u64) -> Option<u64> {
-        self.skip_space();
-        let text = match self.rest.first()? {
-            b'-' | b'0'..=b'9' => self.skip(),
-            _ => {
-                self.skip();
-                return None;
-            }
-        };
-        if text.len() < 19 && text.iter().all(u8::is_ascii_digit) {
-            let number = text
-                .iter()
-                .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-            return Some(number.min(most));
-        }
-        let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "such a cast saturates, and the cap is far below 2^53"
-        )]
-        Some((number as u64).min(most))
-    }
-
     /// A string, decoded; `None` for any other value.
     pub(crate) fn text(&mut self) -> Option<Cow<'a, str>> {
         self.skip_space();
@@ -222,7 +197,7 @@ mod tests {
         let mut cursor = JsonCursor::new(json);
         assert!(cursor.enter_object());
         assert_eq!(cursor.next_key(), Some(&b"a"[..]));
-        assert_eq!(cursor.count(u64::MAX), Some(12));
+        assert_eq!(cursor.skip(), b"12");
         assert_eq!(cursor.next_key(), Some(&b"skip"[..]));
         assert_eq!(cursor.skip(), br#"{"a":[1,"}\"]"],"b":{}}"#);
         assert_eq!(cursor.next_key(), Some(&b"s"[..]));
@@ -232,7 +207,7 @@ mod tests {
         assert!(cursor.next_value());
         assert_eq!(cursor.text(), None, "a number is no text");
         assert!(cursor.next_value());
-        assert_eq!(cursor.count(9), None, "a text is no number");
+        assert_eq!(cursor.skip(), b"\"x\"");
         assert!(cursor.next_value());
         assert_eq!(cursor.skip(), b"null");
         assert!(!cursor.next_value());
@@ -252,19 +227,6 @@ mod tests {
             assert_eq!(cursor.string(), Some(text.as_bytes()), "{json}");
             assert_eq!(cursor.rest, b" x", "{json}");
         }
-    }
-
-    #[test]
-    fn numbers_of_any_kind_become_counts() {
-        let count = |text: &str| JsonCursor::new(text.as_bytes()).count(1_000);
-        assert_eq!(count("7"), Some(7));
-        assert_eq!(count("7.9"), Some(7));
-        assert_eq!(count("-3"), Some(0));
-        assert_eq!(count("1e2"), Some(100));
-        assert_eq!(count("18446744073709551616"), Some(1_000));
-        assert_eq!(count("1e999"), Some(1_000));
-        assert_eq!(count("7x"), None);
-        assert_eq!(count("\"7\""), None);
     }
 
     #[test]

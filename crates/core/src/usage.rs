@@ -1,7 +1,7 @@
 /// What an answer says it used, in tokens, as finally reported.
 ///
-/// Every field is `None` until upstream has said it: absent is not zero. Counts are capped at
-/// [`Usage::MOST`] when read, so that sums and prices of them cannot overflow.
+/// Every field is `None` until upstream has said it: absent is not zero. A count over
+/// [`Usage::MOST`] is not believed, so that sums and prices of them cannot overflow.
 ///
 /// Source: the `usage` object of the Messages API. `input_tokens` excludes cached tokens; the
 /// whole prompt is input + cache creation + cache read.
@@ -32,6 +32,9 @@ pub struct Usage {
     ///
     /// `None` when the answer holds no `iterations`: then the fields above are what is billed.
     pub iterations: Option<Vec<Iteration>>,
+    /// A field that was not what it should be, or that counts something unheard of: what the
+    /// answer costs is then not known.
+    pub unknown: Option<Box<str>>,
 }
 
 /// One entry of `usage.iterations`.
@@ -103,7 +106,7 @@ pub enum InferenceGeo {
 // === impl Usage ===
 
 impl Usage {
-    /// The most that any one count is taken for. Higher ones are read as this.
+    /// The most that any one count can be. A higher one counts as absent, and as unknown.
     pub const MOST: u64 = 1_000_000_000;
 
     /// Takes every field that `later` has said, and keeps the rest.
@@ -139,6 +142,7 @@ impl Usage {
         take(&mut self.speed, later.speed);
         take(&mut self.inference_geo, later.inference_geo);
         take(&mut self.iterations, later.iterations);
+        take(&mut self.unknown, later.unknown);
     }
 
     /// The whole prompt in tokens: input, cache writes and cache reads. Absent counts as 0.

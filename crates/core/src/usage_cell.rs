@@ -41,6 +41,13 @@ pub struct Metered {
     /// Whether content has come: from then on the caller has something that cannot be taken
     /// back.
     pub has_content: bool,
+    /// Whether it is read event by event.
+    pub is_stream: bool,
+    /// Whether the output has been reported other than at a stream's beginning, where it is a
+    /// placeholder.
+    pub is_reported: bool,
+    /// Whether a part could not be read: it was broken, too large, or badly compressed.
+    pub is_unread: bool,
     /// How many events of content have passed.
     pub deltas: u64,
     /// Bytes of data in those events.
@@ -121,9 +128,12 @@ impl fmt::Debug for UsageCell {
 
 impl Metered {
     /// Whether the usage is what upstream finally reported.
+    ///
+    /// The report that comes with the stop reason is the last, even if the end is missing.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.end == Some(End::Complete) && self.usage.is_known()
+        let is_last = self.end == Some(End::Complete) || self.stop_reason.is_some();
+        self.is_reported && is_last && !self.is_unread
     }
 
     /// Output tokens that the content seen so far comes to, at four bytes of text a token.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::report::UsageOptions;
+
 /// What the gateway is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,6 +31,8 @@ pub enum Command {
         /// The tenant's id.
         tenant: String,
     },
+    /// Sum a ledger.
+    Usage(UsageOptions),
     /// Say how to use it.
     Help,
     /// Say which version it is.
@@ -72,14 +76,20 @@ Usage:
   claude-gateway explain --config FILE --tenant ID --model M
                                               what would apply: limits, targets, prices
   claude-gateway keygen --tenant ID           make a key: the key, then its digest
+  claude-gateway usage --ledger FILE          sum a ledger; - is stdin; more than one may be given
 
 Options of the first two:
   --listen ADDR          where tenants call; port 0 picks a free one
   --admin-listen ADDR    where /metrics, /healthz, /readyz and /usage are
-";
 
-/// Commands of the contract that this build does not have yet.
-const LATER: [&str; 1] = ["usage"];
+Options of usage:
+  --by COLUMN,COLUMN     tenant, user, feature, session, endpoint, model, served_model, target,
+                         platform, outcome, status, service_tier, day, hour, month
+                         (default: tenant,feature,model)
+  --since WHEN           leave out calls before: RFC 3339, a day, or an age like 7d, 24h, 30m
+  --until WHEN           leave out calls from then on
+  --csv                  for a spreadsheet
+";
 
 // === impl Command ===
 
@@ -88,6 +98,10 @@ impl Command {
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, UsageError> {
         let mut arguments = arguments.into_iter().peekable();
         let word = arguments.next_if(|word| !word.starts_with('-'));
+        if word.as_deref() == Some("usage") {
+            let options = UsageOptions::parse(arguments)?;
+            return Ok(options.map_or(Self::Help, Self::Usage));
+        }
         let mut options = Options::default();
         while let Some(name) = arguments.next() {
             match &*name {
@@ -163,9 +177,6 @@ impl Options {
                 Some(tenant) => Ok(Command::Keygen { tenant }),
                 None => Err(UsageError("keygen needs --tenant ID".into())),
             },
-            (Some(word), _) if LATER.contains(&word) => Err(UsageError(format!(
-                "`{word}` is not implemented in this build"
-            ))),
             (Some(word), _) => Err(UsageError(format!("unknown command `{word}`"))),
         }
     }
@@ -180,14 +191,17 @@ impl Options {
     }
 }
 
-fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), UsageError> {
+pub(crate) fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), UsageError> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(UsageError(format!("`{name}` is given twice"))),
     }
 }
 
-fn value(name: &str, arguments: &mut impl Iterator<Item = String>) -> Result<String, UsageError> {
+pub(crate) fn value(
+    name: &str,
+    arguments: &mut impl Iterator<Item = String>,
+) -> Result<String, UsageError> {
     arguments
         .next()
         .ok_or_else(|| UsageError(format!("`{name}` needs a value")))
@@ -203,6 +217,12 @@ fn address(
 }
 
 // === impl UsageError ===
+
+impl UsageError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -267,7 +287,8 @@ mod tests {
                 "explain --config a",
                 "explain needs --config FILE, --tenant ID and --model M",
             ),
-            ("usage", "`usage` is not implemented in this build"),
+            ("usage --csv", "usage needs --ledger FILE"),
+            ("--demo --csv", "unknown argument `--csv`"),
             ("serve", "unknown command `serve`"),
             ("--frob", "unknown argument `--frob`"),
         ] {

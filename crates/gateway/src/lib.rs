@@ -14,6 +14,7 @@ pub mod demo;
 pub mod edge;
 mod explain;
 mod key_file;
+pub mod report;
 mod run;
 pub mod server;
 mod stack;

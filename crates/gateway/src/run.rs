@@ -17,7 +17,7 @@ use crate::cli::{Command, HELP, Serve, Source};
 use crate::config::{Config, Loaded, Problems};
 use crate::key_file::KeyFile;
 use crate::server::{self, ServerOptions, Shutdown, Workers};
-use crate::{Stack, StartError, demo, explain, telemetry};
+use crate::{Stack, StartError, demo, explain, report, telemetry};
 
 /// How long a check waits for the budget store.
 const CHECK: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub fn run(command: Command) -> ExitCode {
             tenant,
             model,
         } => end(explain(&config, &tenant, &model)),
+        Command::Usage(options) => end(report::usage(&options)),
         Command::Serve(options) => end(serve(&options)),
     }
 }

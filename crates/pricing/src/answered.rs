@@ -39,8 +39,7 @@ impl PriceTable {
         let served = served_model(metered).or(known.asked).unwrap_or_default();
         let call = known.call(served);
         let call = call.refused(metered.stop_reason.as_deref() == Some("refusal"));
-        // The report that comes with the stop reason is the last, even if the end is missing.
-        if metered.is_exact() || metered.stop_reason.is_some() {
+        if metered.is_exact() || !metered.is_stream {
             return self.cost(&call, &metered.usage);
         }
         let mut usage = metered.usage.clone();

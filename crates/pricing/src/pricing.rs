@@ -22,6 +22,14 @@ impl PriceTable {
     ///
     /// When anything that bears on the price is not known; see [`Unpriced`].
     pub fn cost(&self, call: &Call<'_>, usage: &Usage) -> Result<Cost, Unpriced> {
+        let parts = usage.iterations.iter().flatten();
+        if let Some(unknown) = parts
+            .map(|part| &part.usage)
+            .chain([usage])
+            .find_map(|usage| usage.unknown.as_deref())
+        {
+            return Err(Unpriced::UnknownUsage(unknown.into()));
+        }
         let mut bill = Bill::default();
         match usage.iterations.as_deref() {
             Some(iterations @ [_, ..]) => {

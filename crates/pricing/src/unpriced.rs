@@ -22,6 +22,8 @@ pub enum Unpriced {
     FastNotOffered(Box<str>),
     /// The answer reports fast mode in a batch, which has no price.
     FastInBatch,
+    /// The answer's usage has a field that cannot be right, or counts something unheard of.
+    UnknownUsage(Box<str>),
     /// The answer, or a part of it, does not say its input or its output.
     UsageMissing,
 }
@@ -40,6 +42,7 @@ impl Unpriced {
             Self::UnknownIterationKind(_) => "unknown_iteration_kind",
             Self::FastNotOffered(_) => "fast_not_offered",
             Self::FastInBatch => "fast_in_batch",
+            Self::UnknownUsage(_) => "unknown_usage",
             Self::UsageMissing => "usage_missing",
         }
     }
@@ -64,6 +67,9 @@ impl fmt::Display for Unpriced {
                 write!(f, "no fast mode price is known for model {model:?}")
             }
             Self::FastInBatch => f.write_str("fast mode has no price in a batch"),
+            Self::UnknownUsage(field) => {
+                write!(f, "it is not known what usage field {field:?} costs")
+            }
             Self::UsageMissing => f.write_str("the answer does not say what it used"),
         }
     }

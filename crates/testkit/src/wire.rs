@@ -39,3 +39,10 @@ pub const STREAM_ERROR_MIDWAY: &str = include_str!("../wire/stream-error-midway.
 
 /// A stream that breaks off after some text, without an `error`.
 pub const STREAM_TRUNCATED: &str = include_str!("../wire/stream-truncated.sse");
+
+/// A stream of Bedrock's: six chunks in frames with right checksums.
+pub const BEDROCK_STREAM: &[u8] = include_bytes!("../wire/bedrock-stream.eventstream");
+
+/// A stream of Bedrock's that ends in an exception: it throttles after some text.
+pub const BEDROCK_STREAM_EXCEPTION: &[u8] =
+    include_bytes!("../wire/bedrock-stream-exception.eventstream");

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, response};
 use tokio::time::Instant;
 use tower_claude_core::{
-    AttemptLog, Call, End, Endpoint, Failure, FailureKind, RequestId, UsageCell, is_event_stream,
+    AttemptLog, Call, End, Endpoint, Failure, FailureKind, RequestId, UsageCell,
 };
 
 use crate::attempts::Attempts;
@@ -31,10 +31,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 impl Answer {
     pub(crate) fn new(head: &response::Parts, call: &Call) -> Self {
         let is_messages = call.endpoint() == Endpoint::Messages;
+        // `tap` has put it there.
+        let cell: UsageCell = head.extensions.get().cloned().unwrap_or_default();
         Self {
-            // `tap` has put it there.
-            cell: head.extensions.get().cloned().unwrap_or_default(),
-            is_stream: is_messages && is_event_stream(&head.headers),
+            is_stream: is_messages && cell.read(|metered| metered.is_stream),
+            cell,
             awaits_first_token: is_messages && head.status.is_success(),
             failure: head.extensions.get().map(|failure: &Failure| failure.kind),
             attempts: Arc::clone(call.attempts()),

@@ -128,6 +128,8 @@
 //!
 //! # Features
 //!
+//! - `decompression` (default): answers that come compressed (gzip, deflate, brotli, zstd) are
+//!   decoded as they pass and metered; without, their usage is not known.
 //! - `metrics` (default): `MetricsSink`, for the recorder of the `metrics` crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

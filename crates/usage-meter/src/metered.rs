@@ -21,12 +21,13 @@ impl Output {
     pub(crate) fn of(metered: &Metered) -> Self {
         let reported = metered.usage.output_tokens;
         let seen = metered.output_seen();
-        // The report that comes with the stop reason is the last, even if the end is missing.
-        let is_final = metered.is_exact() || metered.stop_reason.is_some();
         let (tokens, source) = match (metered.usage.is_known(), seen) {
-            (true, _) if is_final => (reported, UsageSource::Exact),
+            (true, _) if metered.is_exact() => (reported, UsageSource::Exact),
             // What a stream reports at its beginning is a placeholder.
-            (true, _) => (Some(reported.unwrap_or(0).max(seen)), UsageSource::Partial),
+            (true, _) if metered.is_stream => {
+                (Some(reported.unwrap_or(0).max(seen)), UsageSource::Partial)
+            }
+            (true, _) => (reported, UsageSource::Partial),
             (false, 0) => (None, UsageSource::None),
             (false, _) => (Some(seen), UsageSource::Estimated),
         };

@@ -7,9 +7,12 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -174,11 +177,42 @@ async fn junk_in_a_stream_is_passed_on_and_recorded_as_unknown() {
 }
 
 #[tokio::test]
-async fn a_compressed_stream_cannot_be_read_along_and_is_whole_when_its_body_is() {
-    let packed = Answer::sse(&b"not to be read"[..]).header("content-encoding", "gzip");
-    let record = record_of(packed, true).await;
-    assert_eq!(record.outcome, Outcome::Complete);
-    assert_eq!(record.usage_source, UsageSource::None);
-    assert!(record.time_to_first_token.is_some(), "its first byte");
-    assert_eq!(cost(&record), None);
+async fn a_compressed_answer_is_metered_and_passes_untouched() {
+    for (plain, stream) in [
+        (wire::STREAM_THINKING_TOOL_USE, true),
+        (wire::MESSAGE, false),
+    ] {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(plain.as_bytes()).unwrap();
+        let packed = encoder.finish().unwrap();
+        let answer = match stream {
+            true => Answer::sse(packed.clone()),
+            false => Answer::json(200, packed.clone()),
+        };
+        let records = Records::default();
+        let answer = answer
+            .header("content-encoding", "gzip")
+            .split(Split::Every(9));
+        let meter = records.meter(FakeClaude::sequence([answer]));
+        let response = meter.oneshot(message("claude-opus-5-5", stream)).await;
+        let response = response.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        assert_eq!(take(response.into_body()).await, packed);
+        let record = records.only();
+        assert_eq!(record.outcome, Outcome::Complete);
+        assert_eq!(record.usage_source, UsageSource::Exact);
+        let expected = if stream { "0.0139464" } else { "0.017556" };
+        assert_eq!(cost(&record).unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_read_is_whole_when_its_body_is_and_has_no_cost() {
+    for coding in ["gzip", "gzip, br", "unheard-of"] {
+        let packed = Answer::sse(&b"not to be read"[..]).header("content-encoding", coding);
+        let record = record_of(packed, true).await;
+        assert_eq!(record.outcome, Outcome::Complete, "{coding}");
+        assert_eq!(record.usage_source, UsageSource::None);
+        assert_eq!(cost(&record), None);
+    }
 }

@@ -37,8 +37,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "soak",
-        arguments: "",
-        about: "the long forms of what `test` runs in short",
+        arguments: "[fuzz]",
+        about: "the long forms of what `test` runs in short, and the fuzz targets",
         run: soak::run,
     },
     Command {

@@ -161,7 +161,7 @@ fn facts_of(record: &UsageRecord) -> Facts<'_> {
 /// The line with a piece in the place of some of its characters.
 fn damaged(line: &str, place: usize, length: usize, piece: &str) -> String {
     let whole: Vec<char> = line.chars().collect();
-    let start = place % whole.len();
+    let start = place % (whole.len() + 1);
     let end = whole.len().min(start + length);
     let (before, after) = (whole[..start].iter(), whole[end..].iter());
     before
@@ -216,15 +216,53 @@ proptest! {
     }
 }
 
-#[test]
-fn the_usual_line_is_read_the_quick_way() {
+/// A line with attempts and hardly a digit more than JSON needs, as the ledger writes it.
+fn usual() -> UsageRecord {
     let mut record = UsageRecord::new(Timestamp::from_unix_millis(0), RequestId::generate());
     record.user = Some("né: 漢".into());
+    record.input_tokens = Some(7);
     record.attempt_log = ["a", "b"]
-        .map(str::to_owned)
-        .map(attempt)
+        .map(|name| attempt(name.into()))
         .into_iter()
         .collect();
-    let line = line_of(&record);
-    assert_eq!(plain_line(&line), Some(facts_of(&record)));
+    record
+}
+
+#[test]
+fn the_usual_line_is_read_the_quick_way() {
+    let record = usual();
+    assert_eq!(plain_line(&line_of(&record)), Some(facts_of(&record)));
+}
+
+#[test]
+fn no_small_damage_anywhere_is_read_in_two_ways() {
+    let line = line_of(&usual());
+    let mut quick = 0_u32;
+    for place in 0..=line.chars().count() {
+        for (length, piece) in (0..2).flat_map(|length| PIECES.map(|piece| (length, piece))) {
+            let line = damaged(&line, place, length, piece);
+            if let Some(facts) = plain_line(&line) {
+                quick += 1;
+                let full = FullLine::read(&line);
+                let full = full.as_ref().and_then(FullLine::facts);
+                assert_eq!(Some(facts), full, "{line}");
+            }
+        }
+    }
+    assert!(
+        quick > 1_000,
+        "damage within texts is none to either: {quick}"
+    );
+}
+
+#[test]
+fn an_array_is_no_record_whatever_it_holds() {
+    let names = vec!["null"; 15].join(",");
+    let (texts, counts) = (vec!["null"; 10].join(","), vec!["null"; 8].join(","));
+    let line = format!("[\"1970-01-01T00:00:00Z\",{texts},\"complete\",{counts},{names}]");
+    assert!(
+        serde_json::from_str::<FullLine>(&line).is_ok(),
+        "by its order alone"
+    );
+    assert!(FullLine::read(&line).is_none());
 }

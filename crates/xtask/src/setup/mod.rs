@@ -11,6 +11,7 @@ use crate::process::{self, Outcome};
 
 mod apt;
 mod node;
+mod promtool;
 mod python;
 mod redis;
 
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Outcome<Vec<Variable>> {
     let mut missing = Vec::new();
     for part in [
         redis::prepare(),
+        promtool::prepare(&tools),
         python::prepare(&tools, &python::NEW),
         python::prepare(&tools, &python::OLD),
         node::prepare(&tools),
