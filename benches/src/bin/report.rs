@@ -88,7 +88,7 @@ fn record(number: u32) -> UsageRecord {
     let count = u64::from(number);
     let started = Timestamp::from_unix_millis(1_795_169_701_250 + i64::from(number) * 250);
     let mut record = UsageRecord::new(started, RequestId::generate());
-    let model = MODELS[number as usize % MODELS.len()];
+    let model = MODELS[usize::try_from(number).unwrap_or(0) % MODELS.len()];
     record.upstream_request_id = Some(
         format!("req_011CSHoEeqs5C35K2UU{number:09}")
             .as_str()
@@ -97,14 +97,14 @@ fn record(number: u32) -> UsageRecord {
     record.tenant = TenantId::new(&format!("team-{}", number % 50)).ok();
     record.user = Some(format!("user-{}@example.com", number % 5_000).into());
     record.feature = format!("feature-{}", number / 7 % 20).into();
-    record.session =
-        (number % 3 > 0).then(|| format!("a5c7f2e0-4d5b-4b8e-9c65-{:012x}", number / 9).into());
+    record.session = (!number.is_multiple_of(3))
+        .then(|| format!("a5c7f2e0-4d5b-4b8e-9c65-{:012x}", number / 9).into());
     record.model = Some(model.into());
     record.endpoint = tower_claude::core::Endpoint::Messages;
     record.target = Some(Target::new("anthropic"));
     record.stream = !number.is_multiple_of(4);
     record.latency = Duration::from_millis(1_500 + count % 7_919);
-    record.system_prompt_sha256 = Some([(number % 251) as u8; 32]);
+    record.system_prompt_sha256 = Some([u8::try_from(number % 251).unwrap_or(0); 32]);
     record.estimated_input_tokens = Some(1_000 + count % 900);
     let mut log = Vec::new();
     if number.is_multiple_of(10) {

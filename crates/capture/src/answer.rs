@@ -192,7 +192,7 @@ impl fmt::Debug for Answer {
 impl Said {
     fn hear(&mut self, event: SseEvent<'_>) {
         let is_read = match event.kind {
-            _ if event.data.len() as u64 != event.length => !holds_text(event.kind),
+            _ if event.data.len() as u64 != event.length => !may_hold_text(event.kind),
             SseEventKind::ContentBlockStart => self.start(event.data).is_some(),
             SseEventKind::ContentBlockDelta => self.delta(event.data).is_some(),
             SseEventKind::Error => {
@@ -274,9 +274,13 @@ impl Said {
     }
 }
 
-fn holds_text(kind: SseEventKind) -> bool {
+/// Whether an event of this kind may hold text; one without a name, whose data is not kept, may.
+fn may_hold_text(kind: SseEventKind) -> bool {
     matches!(
         kind,
-        SseEventKind::ContentBlockStart | SseEventKind::ContentBlockDelta | SseEventKind::Error
+        SseEventKind::ContentBlockStart
+            | SseEventKind::ContentBlockDelta
+            | SseEventKind::Error
+            | SseEventKind::Other
     )
 }

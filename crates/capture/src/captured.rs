@@ -46,6 +46,9 @@ pub(crate) struct RawSide {
 // === impl Captured ===
 
 impl Captured {
+    /// The longest name of a model or a feature that is kept, in bytes.
+    pub(crate) const LONGEST_WORD: usize = 256;
+
     /// Our id of the call.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
@@ -77,7 +80,10 @@ impl Captured {
         } = self;
         let mut redactions = Redactions::default();
         let mut word = |word: Option<Box<str>>| {
-            let redact = |word: Box<str>| redactor.redact_cut(&word, word.len(), &mut redactions);
+            let redact = |word: Box<str>| {
+                let kept = word.floor_char_boundary(Self::LONGEST_WORD);
+                redactor.redact_cut(&word, kept, &mut redactions)
+            };
             word.map(redact).map(String::into_boxed_str)
         };
         let feature = word(facts.feature);

@@ -9,6 +9,7 @@ use tower_claude_core::{Call, End, Endpoint, RequestId, Tenant, Timestamp};
 
 use crate::answer::Answer;
 use crate::captured::{Facts, RawSide};
+use crate::raw_text::RawText;
 use crate::reader::{At, Reader};
 use crate::shared::Outlet;
 use crate::texts::Texts;
@@ -26,9 +27,6 @@ pub(crate) struct Guard {
     request: RawSide,
     answer: Option<Box<Answer>>,
 }
-
-/// The longest name of a model that is kept, in bytes.
-const LONGEST_MODEL: usize = 256;
 
 // === impl Guard ===
 
@@ -66,7 +64,8 @@ impl Guard {
             self.facts = None;
             return;
         }
-        let model = |model: &str| model[..model.floor_char_boundary(LONGEST_MODEL)].into();
+        let most = Captured::LONGEST_WORD + RawText::MARGIN;
+        let model = |model: &str| model[..model.floor_char_boundary(most)].into();
         facts.request_id = call.id();
         facts.endpoint = call.endpoint();
         facts.feature = call.attribution().feature.as_deref().map(Into::into);

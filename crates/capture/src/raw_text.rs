@@ -28,7 +28,8 @@ impl RawText {
     const LONGEST_NAME: usize = 128;
 
     pub(crate) fn new(role: Option<Role>, name: Option<&str>) -> Self {
-        let cut = |name: &str| name[..name.floor_char_boundary(Self::LONGEST_NAME)].into();
+        let most = Self::LONGEST_NAME + Self::MARGIN;
+        let cut = |name: &str| name[..name.floor_char_boundary(most)].into();
         Self {
             role,
             name: name.map(cut),
@@ -82,7 +83,8 @@ impl RawText {
     pub(crate) fn redact(self, redactor: &Redactor, redactions: &mut Redactions) -> CapturedText {
         let role = self.role.unwrap_or(Role::User);
         let name = self.name.map(|name| {
-            let name = redactor.redact_cut(&name, name.len(), redactions);
+            let kept = name.floor_char_boundary(Self::LONGEST_NAME);
+            let name = redactor.redact_cut(&name, kept, redactions);
             name.into_boxed_str()
         });
         let text = match role {

@@ -48,7 +48,7 @@ where
     let error = format!(r#"{{"type":"error","error":{{"type":"api_error","message":{quoted}}}}}"#);
     let messages = format!(
         r#"[{{"role":"user","content":{quoted}}},
-            {{"role":"assistant","content":[{{"type":"tool_use","name":"send","input":{input}}}]}},
+            {{"role":"assistant","content":[{{"type":"tool_use","name":{quoted},"input":{input}}}]}},
             {{"role":"user","content":[{{"type":"tool_result","content":{quoted}}}]}}]"#
     );
     for answer in [
@@ -88,10 +88,15 @@ async fn no_secret_is_in_the_file() {
             .await;
         }
     }
+    // Neither where a name is cut.
+    let layer = CaptureLayer::new(Redactor::standard(), file.clone());
+    for length in [100, 110, 120, 230, 240, 250] {
+        call(&layer, &format!("{} {}", "x".repeat(length), SECRETS[2].0)).await;
+    }
     writer.close().unwrap();
     assert_eq!(file.lost(), 0);
     let text = scratch.text();
-    assert_eq!(text.lines().count(), 2 * 7 * (9 + 60));
+    assert_eq!(text.lines().count(), 7 * (2 * (9 + 60) + 6));
     assert!(text.contains("Mark [card] mark."));
     for (_, canary) in SECRETS {
         assert!(!text.contains(canary), "{canary} is in the file");
@@ -224,6 +229,5 @@ async fn the_queue_is_bounded_in_bytes_too() {
         take(response.unwrap().into_body()).await;
     }
     assert_eq!(file.lost(), 3, "the eighth and those after it");
-    writer.spawn_thread().unwrap().close().unwrap();
-    assert_eq!(file.lost(), 3);
+    drop(writer);
 }

@@ -128,6 +128,28 @@ async fn a_stream_that_breaks_is_kept_as_far_as_it_came_and_its_error_passes() {
 }
 
 #[tokio::test]
+async fn damaged_streams_pass_and_give_the_same_record_whatever_the_split() {
+    const BYTES: &[u8] = b"\"{}[],:\\\n\r\0\xff9";
+    for seed in 0..200_usize {
+        let mut stream = wire::STREAM_THINKING_TOOL_USE.as_bytes().to_vec();
+        for step in 0..1 + seed % 9 {
+            let word = (seed * 31 + step + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let at = word % stream.len();
+            stream[at] = BYTES[(word >> 32) % BYTES.len()];
+        }
+        let mut responses = Vec::new();
+        for split in [Split::Whole, Split::EveryByte] {
+            let records = Records::default();
+            let fake = FakeClaude::sequence([Answer::sse(stream.clone()).split(split)]);
+            let response = records.capture(fake).oneshot(message(HELLO)).await;
+            assert_eq!(take(response.unwrap().into_body()).await, stream);
+            responses.push(records.only().response);
+        }
+        assert_eq!(responses[0], responses[1], "seed {seed}");
+    }
+}
+
+#[tokio::test]
 async fn trailers_and_size_hints_pass() {
     let mut trailers = HeaderMap::new();
     trailers.insert("x-checksum", HeaderValue::from_static("1"));

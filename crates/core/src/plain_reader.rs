@@ -19,6 +19,7 @@ pub(crate) struct PlainReader {
     /// Content that has passed since the cell was last written.
     unsaid: Unsaid,
     is_success: bool,
+    is_whole: bool,
     ended: bool,
 }
 
@@ -51,6 +52,7 @@ impl PlainReader {
             form,
             unsaid: Unsaid::default(),
             is_success,
+            is_whole: false,
             ended: false,
         }
     }
@@ -71,13 +73,15 @@ impl PlainReader {
                 skimmer.push(chunk, is_read, |key, value| {
                     cell.write(|metered| read_field(metered, key, value));
                 });
-                if skimmer.is_whole() && !self.ended {
-                    self.end(self.plain_end());
+                if skimmer.is_whole() && !self.is_whole {
+                    self.is_whole = true;
+                    cell.write(|metered| metered.is_whole = true);
                 }
             }
             Form::Opaque => {}
         }
-        if self.unsaid.deltas > 0 && self.cell.is_watched() {
+        // Whoever hears of the end wants to know of all that came before it.
+        if self.unsaid.deltas > 0 && (self.cell.is_watched() || self.cell.has_ended()) {
             let unsaid = std::mem::take(&mut self.unsaid);
             self.cell.write(|metered| unsaid.say(metered));
         }

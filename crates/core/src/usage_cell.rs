@@ -46,6 +46,8 @@ pub struct Metered {
     /// Whether the output has been reported other than at a stream's beginning, where it is a
     /// placeholder.
     pub is_reported: bool,
+    /// Whether the object of a JSON body has come to its end, though the body may have not.
+    pub is_whole: bool,
     /// Whether a part could not be read: it was broken, too large, or badly compressed.
     pub is_unread: bool,
     /// How many events of content have passed.
@@ -94,8 +96,8 @@ impl UsageCell {
         self.0.is_watched.store(true, Relaxed);
     }
 
-    /// Whether the answer has said how it ended. Of a stream, and of a JSON body, that is known
-    /// with the data that ends it, before the body is at its end.
+    /// Whether the answer has said how it ended. Of a stream that is known with the event that
+    /// ends it, before the body is at its end.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.0.has_ended.load(Relaxed)

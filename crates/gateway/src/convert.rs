@@ -1,9 +1,12 @@
 //! The words of the configuration file in the words of the layers.
 
+use std::io;
+
 use tower_claude::core::{ByteSemaphore, Endpoint, Intake, Platform, Target, Tenant, TenantId};
 use tower_claude::pricing::{Price, PriceTable, Rate, Rates};
 use tower_claude::tenant_auth::StaticKey;
 use tower_claude::token_budget::{Plan, Plans};
+use tower_claude::usage_meter::{Draining, JsonLines, JsonLinesWriter};
 
 use crate::StartError;
 use crate::config::{self, Config};
@@ -14,6 +17,29 @@ pub(crate) fn intake(server: &config::Server) -> Intake {
         .body_limit(server.body_limit)
         .semaphore(ByteSemaphore::new(server.buffer_limit))
         .passthrough(server.passthrough.iter().map(String::as_str))
+}
+
+/// The file that gets one line a call.
+pub(crate) fn ledger(usage: &config::Usage) -> io::Result<(JsonLines, JsonLinesWriter)> {
+    let mut ledger = JsonLines::builder();
+    if usage.durable {
+        ledger = ledger.durable();
+    }
+    if let Some(bytes) = usage.rotation.size {
+        ledger = ledger.rotate_at(bytes);
+    }
+    if usage.rotation.is_daily {
+        ledger = ledger.rotate_daily();
+    }
+    ledger.open(&usage.ledger)
+}
+
+/// How far calls are read on whose callers have left, if at all.
+pub(crate) fn draining(on_disconnect: config::OnDisconnect) -> Option<Draining> {
+    match on_disconnect {
+        config::OnDisconnect::Drain { tokens, time } => Some(Draining::new(tokens.get(), time)),
+        config::OnDisconnect::Abort => None,
+    }
 }
 
 /// Every key, with the tenant it stands for.

@@ -71,7 +71,8 @@ pub(crate) fn usage(options: &UsageOptions) -> Result<(), StartError> {
 }
 
 fn start(options: &UsageOptions, now: Timestamp) -> Result<Report, StartError> {
-    let [since, until] = [options.since, options.until].map(|moment| moment.map(|m| m.from(now)));
+    let [since, until] =
+        [options.since, options.until].map(|moment| moment.map(|moment| moment.seen_from(now)));
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {

@@ -17,7 +17,10 @@ use tower_claude::platforms::{
 };
 use tower_claude::tenant_auth::StaticKeys;
 use tower_claude::token_budget::{BudgetStats, MemoryStore, Plans, WhenStoreIsDown};
-use tower_claude::usage_meter::{JsonLines, JsonLinesThread, Labels, MetricsSink, Prices, Tally};
+use tower_claude::usage_meter::{
+    DrainLayer, Drainer, Draining, Drains, JsonLines, JsonLinesThread, Labels, MetricsSink, Prices,
+    Tally,
+};
 use tower_claude::{
     AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
 };
@@ -37,6 +40,8 @@ use crate::{StartError, convert};
 #[derive(Clone, Debug)]
 pub struct Stack {
     auth: TenantAuthLayer<StaticKeys>,
+    /// Where callers who leave are read on without.
+    draining: Option<Draining>,
     meter: UsageMeterLayer<Sinks>,
     authorize: AuthorizeLayer,
     budget: TokenBudgetLayer<Books>,
@@ -64,6 +69,8 @@ pub struct View {
     pub plans: Plans,
     /// Whether records are written.
     pub ledger: JsonLines,
+    /// How the calls fare whose callers have left.
+    pub drains: Drains,
     /// Every tenant, and its plan.
     pub tenants: Arc<[(TenantId, String)]>,
 }
@@ -84,7 +91,7 @@ struct Upstream {
 impl Stack {
     /// Builds the layers; the thread writes the ledger and has to be closed at the end.
     pub fn build(config: &Config) -> Result<(Self, View, JsonLinesThread), StartError> {
-        let (ledger, writer) = JsonLines::open(&config.usage.ledger).map_err(|error| {
+        let (ledger, writer) = convert::ledger(&config.usage).map_err(|error| {
             let path = config.usage.ledger.display();
             StartError::new(format!("opening the ledger {path}: {error}"))
         })?;
@@ -123,7 +130,9 @@ impl Stack {
             .replicas(config.budget.replicas)
             .prices(prices.clone())
             .intake(intake.clone());
+        let draining = convert::draining(config.usage.on_disconnect);
         let view = View {
+            drains: draining.as_ref().map(Draining::drains).unwrap_or_default(),
             tally: tally.clone(),
             health: failover.health(),
             store,
@@ -138,6 +147,7 @@ impl Stack {
         let labels = targets().filter_map(|target| target.residency_label().map(str::to_owned));
         let stack = Self {
             auth: TenantAuthLayer::new(keys),
+            draining,
             meter: UsageMeterLayer::new((ledger, metrics, tally))
                 .prices(prices)
                 .intake(intake.clone()),
@@ -174,26 +184,37 @@ impl Stack {
         files.collect()
     }
 
-    /// A service with connections of its own; streams end when `stop` is cancelled.
+    /// A service with connections of its own, and the task that reads on for it where callers
+    /// have left; streams end when `stop` is cancelled.
     pub fn service(
         &self,
         stop: CancellationToken,
     ) -> Result<
-        impl Service<
-            Request<Incoming>,
-            Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send + use<>>,
-            Error = Infallible,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + use<>,
+        (
+            impl Service<
+                Request<Incoming>,
+                Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send + use<>>,
+                Error = Infallible,
+                Future: Send + 'static,
+            > + Clone
+            + Send
+            + use<>,
+            Option<Drainer>,
+        ),
         StartError,
     > {
+        let (drain, drainer) = match &self.draining {
+            Some(draining) => {
+                let (layer, drainer) = draining.pair();
+                (layer, Some(drainer))
+            }
+            None => (DrainLayer::abort(), None),
+        };
         let service = self.retry.layer(self.platforms()?);
         let service = BoundaryLayer::new().layer(self.failover.layer(service));
         let service = self.authorize.layer(self.budget.layer(service));
-        let service = self.auth.layer(self.meter.layer(service));
-        Ok(Edge::new(service, self.body_timeout, stop))
+        let service = self.auth.layer(drain.layer(self.meter.layer(service)));
+        Ok((Edge::new(service, self.body_timeout, stop), drainer))
     }
 
     fn platforms(&self) -> Result<Platforms, StartError> {

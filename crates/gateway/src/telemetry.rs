@@ -6,7 +6,7 @@ use tower_claude::core::Refusal;
 use tower_claude::failover::Health;
 use tower_claude::tenant_auth::AuthFailure;
 use tower_claude::token_budget::BudgetStats;
-use tower_claude::usage_meter::JsonLines;
+use tower_claude::usage_meter::{Drains, JsonLines};
 
 use crate::StartError;
 
@@ -21,6 +21,9 @@ const LEDGER_FAILED: &str = "claude_ledger_failed_writes_total";
 const BUDGET_USED: &str = "claude_budget_used_ratio";
 /// Whether the budget's store answers: 1 or 0.
 const BUDGET_STORE_UP: &str = "claude_budget_store_up";
+/// Calls that are read on without their callers: how many now, and how they ended.
+const DRAINS_RUNNING: &str = "claude_drains_running";
+const DRAINS: &str = "claude_drains_total";
 const BUDGET_LEASED: &str = "claude_budget_leased_total";
 const BUDGET_ALLOWED: &str = "claude_budget_allowed_total";
 const BUDGET_REFUSED: &str = "claude_budget_refused_total";
@@ -74,6 +77,16 @@ pub fn install_metrics() -> Result<PrometheusHandle, StartError> {
         Unit::Count,
         "passed although a limit that warns was spent"
     );
+    describe_gauge!(
+        DRAINS_RUNNING,
+        Unit::Count,
+        "calls read on although their callers have left"
+    );
+    describe_counter!(
+        DRAINS,
+        Unit::Count,
+        "calls whose callers left before the end"
+    );
     describe_counter!(
         BUDGET_STOPPED,
         Unit::Count,
@@ -101,6 +114,15 @@ pub(crate) fn show_targets(health: &Health) {
 pub(crate) fn show_ledger(ledger: &JsonLines) {
     counter!(LEDGER_LOST).absolute(ledger.lost());
     counter!(LEDGER_FAILED).absolute(ledger.failed_writes());
+}
+
+/// Brings the numbers of the calls that are read on without their callers up to date.
+pub(crate) fn show_drains(drains: &Drains) {
+    #[expect(clippy::cast_precision_loss, reason = "metrics are binary fractions")]
+    gauge!(DRAINS_RUNNING).set(drains.running() as f64);
+    counter!(DRAINS, "result" => "finished").absolute(drains.finished());
+    counter!(DRAINS, "result" => "timed_out").absolute(drains.timed_out());
+    counter!(DRAINS, "result" => "refused").absolute(drains.refused());
 }
 
 /// Brings the numbers of the budget layer up to date.

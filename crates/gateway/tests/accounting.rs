@@ -13,53 +13,76 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use support::{Pair, client, get, message, request};
-use tower_claude_testkit::{Answer, Asked, FakeClaude, ReportedUsage};
+use tower_claude_testkit::{Answer, Asked, Ended, FakeClaude, Message, ReportedUsage};
 
-const CALLS: usize = 3_000;
+const CALLS: usize = 10_000;
 const TASKS: usize = 32;
 
-/// The model of those who leave before the end. What of an answer has reached the gateway by
-/// then, the fake cannot know.
-const LEAVERS: &str = "claude-haiku-5-5";
+/// How many events a streamed answer has.
+const EVENTS: usize = 16;
 
-/// Plain and streamed calls that go well, and every kind that does not.
-fn mixed() -> FakeClaude {
-    FakeClaude::new(|asked: &Asked| {
-        let text = asked.last_user_text().unwrap_or_default().to_owned();
-        let number: u64 = text
-            .split(' ')
-            .next_back()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(0);
-        let message = || {
-            Answer::message("claude-sonnet-5-5")
-                .text("word ".repeat(20))
-                .deltas(10)
-                .input_tokens(100 + number % 977)
-                .output_tokens(10 + number % 113)
-                .cache_read(number % 7 * 100)
-                .cache_creation_5m(number % 5 * 10)
+/// What goes wrong with a call, and where. The numbers have no common factor, so every fault
+/// meets every place, streamed or not, whether the caller stays or leaves.
+struct Plan {
+    number: usize,
+    is_stream: bool,
+    fault: usize,
+    /// After how many frames upstream fails.
+    at: usize,
+    /// After how many frames the caller leaves.
+    leaves_after: Option<usize>,
+}
+
+impl Plan {
+    fn of(number: usize) -> Self {
+        Self {
+            number,
+            is_stream: number % 3 != 0,
+            fault: number % 11,
+            at: number / 11 % EVENTS,
+            leaves_after: (number % 7 == 5).then_some(number / 7 % (EVENTS + 1)),
+        }
+    }
+
+    fn message(&self) -> Message {
+        let number = u64::try_from(self.number).unwrap();
+        Answer::message("claude-sonnet-5-5")
+            .text("word ".repeat(20))
+            .deltas(10)
+            .input_tokens(100 + number % 977)
+            .output_tokens(10 + number % 113)
+            .cache_read(number % 7 * 100)
+            .cache_creation_5m(number % 5 * 10)
+            .cache_creation_1h(number % 3 * 10)
+    }
+
+    fn answer(&self) -> Answer {
+        let stream = || self.message().into_stream();
+        let good = match self.is_stream {
+            true => stream(),
+            false => self.message().into_json(),
         };
-        let good = || {
-            if asked.is_stream() {
-                message().into_stream()
-            } else {
-                message().into_json()
-            }
-        };
-        match number % 16 {
+        match self.fault {
             1 => Answer::error(500, "api_error", "Internal server error"),
             2 => Answer::error(400, "invalid_request_error", "no"),
-            3 if asked.is_stream() => message().into_stream().truncate_after(6),
-            4 if asked.is_stream() => message().into_stream().reset_after(7),
-            5 if asked.is_stream() => {
-                message()
-                    .into_stream()
-                    .error_event_after(5, "overloaded_error", "Overloaded")
+            3 if self.is_stream => stream().truncate_after(self.at),
+            4 if self.is_stream => stream().reset_after(self.at),
+            4 => good.reset_after(0),
+            5 if self.is_stream => {
+                stream().error_event_after(self.at, "overloaded_error", "Overloaded")
             }
-            7 if asked.is_stream() => good().pace(Duration::from_millis(1)),
-            _ => good(),
+            6 if self.at == 3 && self.is_stream => stream().stall_after(self.number % EVENTS),
+            7 if self.is_stream => good.pace(Duration::from_millis(1)),
+            8 => good.head_delay(Duration::from_millis(5)),
+            _ => good,
         }
+    }
+}
+
+fn fake() -> FakeClaude {
+    FakeClaude::new(|asked: &Asked| {
+        let text = asked.last_user_text().unwrap_or_default();
+        Plan::of(text.rsplit(' ').next().unwrap().parse().unwrap()).answer()
     })
 }
 
@@ -71,9 +94,10 @@ async fn the_ledger_the_budget_and_the_truth_agree_to_the_token() {
         .map(limit)
         .concat();
     let pair = Pair::limited(
-        mixed(),
+        fake(),
         &limits,
-        "[retry]\nattempts = 1\n[failover]\nbreaker = { failures = 1000000 }\n",
+        "[server]\nstream_idle_timeout = \"700ms\"\n[retry]\nattempts = 1\n\
+         [failover]\nbreaker = { failures = 1000000 }\n",
     );
     let url = format!("{}/v1/messages", pair.gateway.url());
     let tasks: Vec<_> = (0..TASKS)
@@ -82,29 +106,7 @@ async fn the_ledger_the_budget_and_the_truth_agree_to_the_token() {
             tokio::spawn(async move {
                 let client = client();
                 for number in (task..CALLS).step_by(TASKS) {
-                    // Some leave midway; their model tells them apart.
-                    let leaves = number % 41 == 39;
-                    let body = message(&format!("call {number}"), number % 2 == 1);
-                    let body = if leaves {
-                        body.replace("claude-sonnet-5-5", LEAVERS)
-                    } else {
-                        body
-                    };
-                    let mut request = request(&url, body);
-                    request
-                        .headers_mut()
-                        .insert("x-feature", format!("f-{}", number % 3).parse().unwrap());
-                    let response = client.request(request).await.unwrap();
-                    let mut body = response.into_body();
-                    let patience = if leaves { 2 } else { usize::MAX };
-                    for _ in 0..patience {
-                        let Some(frame) = body.frame().await else {
-                            break;
-                        };
-                        if frame.is_err() {
-                            break;
-                        }
-                    }
+                    call(&client, &url, &Plan::of(number)).await;
                 }
             })
         })
@@ -112,58 +114,52 @@ async fn the_ledger_the_budget_and_the_truth_agree_to_the_token() {
     for task in tasks {
         task.await.unwrap();
     }
-    let ledger = pair.gateway.ledger_of(CALLS).await;
-    assert_eq!(ledger.len(), CALLS, "one record a call");
-    let mut ids: Vec<&str> = ledger
-        .iter()
-        .map(|line| line["request_id"].as_str().unwrap())
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), CALLS, "each its own");
-
-    let mut outcomes: HashMap<&str, usize> = HashMap::new();
+    let asked = usize::try_from(pair.fake.calls()).unwrap();
+    let ledger = pair.gateway.ledger_of(asked).await;
+    let mut lines: HashMap<&str, &Value> = HashMap::new();
     for line in &ledger {
-        *outcomes
-            .entry(line["outcome"].as_str().unwrap())
-            .or_default() += 1;
+        let before = lines.insert(line["session"].as_str().unwrap_or("gone"), line);
+        assert!(before.is_none(), "one record a call: {line}");
     }
-    println!("outcomes: {outcomes:?}");
+    // Whoever left before the request was read was no call yet, or one that was never sent.
+    assert!((asked..=CALLS).contains(&ledger.len()), "{}", ledger.len());
+    println!("{} records, {asked} asked", ledger.len());
+
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for line in &ledger {
+        check(line);
+        let kind = format!("{} {}", line["outcome"], line["usage_source"]);
+        *counts.entry(kind).or_default() += 1;
+    }
+    println!("{counts:#?}");
     for outcome in ["complete", "errored", "truncated", "dropped"] {
-        assert!(outcomes.contains_key(outcome), "{outcomes:?}");
+        let any = counts.keys().any(|kind| kind.contains(outcome));
+        assert!(any, "{outcome}: {counts:?}");
     }
 
-    // Whatever upstream finally reported is in the ledger, exactly.
-    let truth = pair.fake.truth();
-    assert_eq!(truth.entries().len(), CALLS);
+    // Whatever upstream finally reported is in the ledger, exactly, and nothing else is.
     let mut told = ReportedUsage::default();
-    for entry in truth.entries() {
-        if entry.final_usage_delivered && entry.model.as_deref() != Some(LEAVERS) {
+    let mut delivered = 0;
+    for entry in pair.fake.truth().entries() {
+        assert_ne!(entry.ended, Ended::InProgress, "{entry:?}");
+        if entry.final_usage_delivered {
             told = told.plus(entry.usage);
+            delivered += 1;
         }
     }
-    let complete = |line: &&Value| line["outcome"] == "complete" && line["model"] != LEAVERS;
+    let exact = |line: &&Value| line["usage_source"] == "exact";
+    assert_eq!(ledger.iter().filter(exact).count(), delivered);
     let sum = |field: &str| -> u64 {
-        let lines = ledger.iter().filter(complete);
+        let lines = ledger.iter().filter(exact);
         lines.map(|line| line[field].as_u64().unwrap()).sum()
     };
     println!("truth: {told:?}");
     assert_eq!(sum("input_tokens"), told.input_tokens);
     assert_eq!(sum("output_tokens"), told.output_tokens);
     assert_eq!(sum("cache_read_input_tokens"), told.cache_read);
-    assert_eq!(
-        sum("cache_creation_5m_input_tokens"),
-        told.cache_creation_5m
-    );
-    for line in &ledger {
-        match line["outcome"].as_str().unwrap() {
-            "complete" => assert_eq!(line["usage_source"], "exact", "{line}"),
-            "truncated" => assert_ne!(line["usage_source"], "exact", "{line}"),
-            _ => {}
-        }
-        let is_known = line["cost_usd"].is_string();
-        assert!(is_known || line["usage_source"] == "none", "{line}");
-    }
+    let creation = |field| (format!("cache_creation_{field}_input_tokens"), field);
+    assert_eq!(sum(&creation("5m").0), told.cache_creation_5m);
+    assert_eq!(sum(&creation("1h").0), told.cache_creation_1h);
 
     // The budget was charged what the ledger says: input with cache writes, and output.
     let tokens = |fields: &[&str]| -> u64 {
@@ -184,7 +180,76 @@ async fn the_ledger_the_budget_and_the_truth_agree_to_the_token() {
         budget.unwrap()["used"].as_u64().unwrap()
     };
     println!("budget: {budgets:?}");
-    assert_eq!(charged("requests"), CALLS as u64);
     assert_eq!(charged("input_tokens"), input);
     assert_eq!(charged("output_tokens"), tokens(&["output_tokens"]));
+}
+
+/// Makes a call as planned, and leaves it where it is planned.
+async fn call(client: &support::TestClient, url: &str, plan: &Plan) {
+    let number = plan.number;
+    let mut request = request(url, message(&format!("call {number}"), plan.is_stream));
+    let headers = request.headers_mut();
+    headers.insert("x-session-id", number.to_string().parse().unwrap());
+    let Some(frames) = plan.leaves_after else {
+        let response = client.request(request).await.unwrap();
+        let mut body = response.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+        return;
+    };
+    if frames == 0 {
+        // Before the head: it is sent, and not waited for.
+        let _ = tokio::time::timeout(Duration::from_millis(2), client.request(request)).await;
+        return;
+    }
+    let mut body = client.request(request).await.unwrap().into_body();
+    for _ in 1..frames {
+        if !matches!(body.frame().await, Some(Ok(_))) {
+            return;
+        }
+    }
+}
+
+/// One line says what can be known of its call, and no more.
+fn check(line: &Value) {
+    let Some(number) = line["session"].as_str() else {
+        assert_eq!(line["outcome"], "dropped", "{line}");
+        assert_eq!(line["cost_usd"], "0", "{line}");
+        return;
+    };
+    let plan = Plan::of(number.parse().unwrap());
+    let expected = u64::try_from(plan.number).unwrap();
+    let source = line["usage_source"].as_str().unwrap();
+    let outcome = line["outcome"].as_str().unwrap();
+    let is_cost_known = line["cost_usd"].is_string();
+    match source {
+        "exact" => {
+            assert_eq!(line["input_tokens"], 100 + expected % 977, "{line}");
+            assert_eq!(line["output_tokens"], 10 + expected % 113, "{line}");
+            assert!(is_cost_known, "{line}");
+        }
+        "partial" => {
+            assert_eq!(line["input_tokens"], 100 + expected % 977, "{line}");
+            assert_ne!(outcome, "complete", "{line}");
+            assert!(matches!(plan.fault, 3 | 4 | 5 | 6), "{line}");
+        }
+        _ => {
+            assert_ne!(outcome, "complete", "{line}");
+            assert!(
+                line["output_tokens"].is_null() || source == "estimated",
+                "{line}"
+            );
+        }
+    }
+    if plan.leaves_after.is_none() {
+        let expected = match (plan.fault, plan.is_stream) {
+            (1 | 2, _) => "errored",
+            (3..=5, true) if outcome == "complete" => "complete",
+            (3 | 4, true) => "truncated",
+            (5, true) => "errored",
+            (6, true) if plan.at == 3 => "truncated",
+            (4, false) => outcome,
+            _ => "complete",
+        };
+        assert_eq!(outcome, expected, "{line}");
+    }
 }

@@ -24,6 +24,17 @@ pub(crate) struct Answer {
     attempts: Arc<AttemptLog>,
 }
 
+/// How far an answer is, when data of it is about to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// More is to come.
+    Running,
+    /// The caller has all of it with this, if the body ends here.
+    Whole,
+    /// The caller has all of it with this.
+    Ended,
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 // === impl Answer ===
@@ -50,9 +61,15 @@ impl Answer {
         begins
     }
 
-    /// Whether the answer has said all that it will.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.cell.has_ended()
+    /// How far the answer is.
+    pub(crate) fn progress(&self) -> Progress {
+        if self.cell.has_ended() {
+            Progress::Ended
+        } else if !self.is_stream && self.cell.read(|metered| metered.is_whole) {
+            Progress::Whole
+        } else {
+            Progress::Running
+        }
     }
 
     /// Writes down how it ended; `looked` is how it looked from outside, `started` is when the

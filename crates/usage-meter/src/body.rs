@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,6 +9,7 @@ use pin_project_lite::pin_project;
 use tower_claude_core::{End, Refusal, RefusalKind, RequestId, ResponseBody, TapBody};
 
 use crate::Delivery;
+use crate::answer::Progress;
 use crate::guard::Guard;
 
 pin_project! {
@@ -17,24 +19,30 @@ pin_project! {
     /// sink says that the record is where it should be; if it says that it will not be, a
     /// stream ends with an `error` event instead, and any other body without its last data.
     #[derive(Debug)]
-    pub struct MeterBody<B> {
+    pub struct MeterBody<B>
+    where
+        B: Body,
+    {
         #[pin]
         inner: ResponseBody<TapBody<B>>,
         // After the body, so that what the body says in its drop is heard.
         guard: Guard,
-        held: Option<Box<Held>>,
-        is_cut: bool,
+        held: Option<Box<Held<B::Error>>>,
+        is_over: bool,
         // Of a stream, whose caller can be told that its end is missing.
         stream: Option<RequestId>,
     }
 }
 
-/// The end of an answer, while its record is on its way.
+/// What a body gives: data or trailers, an error, or its end.
+type Polled<E> = Option<Result<Frame<Bytes>, E>>;
+
+/// The end of an answer that is held back.
 #[derive(Debug)]
-struct Held {
-    /// The last data; `None` is the end of the body itself.
-    frame: Option<Frame<Bytes>>,
-    delivery: Delivery,
+struct Held<E> {
+    polled: VecDeque<Polled<E>>,
+    /// `None` while it is not known whether the body ends with it.
+    delivery: Option<Delivery>,
 }
 
 // === impl MeterBody ===
@@ -48,20 +56,17 @@ where
         mut guard: Guard,
         stream: Option<RequestId>,
     ) -> Self {
-        let mut held = None;
         // Nobody polls a body that has nothing to give.
-        if inner.is_end_stream() {
-            let delivery = guard.end(End::Complete);
-            if !delivery.is_delivered() {
-                let frame = None;
-                held = Some(Box::new(Held { frame, delivery }));
-            }
-        }
+        let held = inner
+            .is_end_stream()
+            .then(|| guard.end(End::Complete))
+            .filter(|delivery| !delivery.is_delivered())
+            .map(|delivery| Held::boxed(None, Some(delivery)));
         Self {
             inner,
             guard,
             held,
-            is_cut: false,
+            is_over: false,
             stream,
         }
     }
@@ -79,56 +84,74 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        if this.held.is_none() {
-            if *this.is_cut {
+        loop {
+            if let Some(held) = this.held
+                && let Some(delivery) = &mut held.delivery
+            {
+                if ready!(Pin::new(delivery).poll(cx)).is_err() {
+                    *this.held = None;
+                    *this.is_over = true;
+                    let event = this.stream.map(|id| unrecorded().to_event(id));
+                    return Poll::Ready(event.map(|event| Ok(Frame::data(event))));
+                }
+                if let Some(polled) = held.polled.pop_front() {
+                    *this.is_over = polled.is_none();
+                    return Poll::Ready(polled);
+                }
+                *this.held = None;
+            }
+            if *this.is_over {
                 return Poll::Ready(None);
             }
             let inner = this.inner.as_mut();
-            let frame = ready!(this.guard.watch(|| inner.poll_frame(cx)));
-            let delivery = match &frame {
-                None => this.guard.end(End::Complete),
-                Some(Err(_)) => this.guard.end(End::Truncated),
+            let polled = ready!(this.guard.watch(|| inner.poll_frame(cx)));
+            let is_whole = this.held.is_some();
+            let delivery = match &polled {
+                None => Some(this.guard.end(End::Complete)),
+                Some(Err(_)) => {
+                    // A body that breaks has no end to hold back.
+                    drop(this.guard.end(End::Truncated));
+                    Some(Delivery::delivered())
+                }
                 Some(Ok(frame)) => {
-                    let is_last = frame.is_data() && this.guard.passes();
+                    let progress = match frame.is_data() {
+                        true => this.guard.passes(),
+                        false => Progress::Running,
+                    };
                     // A host that knows the length does not poll again for the end.
-                    if is_last || frame.is_trailers() || this.inner.is_end_stream() {
-                        this.guard.end(End::Complete)
+                    let is_last = frame.is_trailers() || this.inner.is_end_stream();
+                    if is_last || progress == Progress::Ended {
+                        Some(this.guard.end(End::Complete))
+                    } else if progress == Progress::Whole && !is_whole && this.guard.holds() {
+                        None
                     } else {
-                        Delivery::delivered()
+                        Some(Delivery::delivered())
                     }
                 }
             };
-            // A body that breaks has no end to hold back.
-            if delivery.is_delivered() || matches!(frame, Some(Err(_))) {
-                return Poll::Ready(frame);
+            match this.held {
+                Some(held) => {
+                    held.polled.push_back(polled);
+                    held.delivery = delivery;
+                }
+                None if delivery.as_ref().is_some_and(Delivery::is_delivered) => {
+                    return Poll::Ready(polled);
+                }
+                None => *this.held = Some(Held::boxed(polled, delivery)),
             }
-            let frame = frame.and_then(Result::ok);
-            *this.held = Some(Box::new(Held { frame, delivery }));
         }
-        let Some(held) = this.held else {
-            return Poll::Ready(None);
-        };
-        let delivered = ready!(Pin::new(&mut held.delivery).poll(cx));
-        let frame = this.held.take().and_then(|held| held.frame);
-        if delivered.is_ok() {
-            return Poll::Ready(frame.map(Ok));
-        }
-        *this.is_cut = true;
-        Poll::Ready(
-            this.stream
-                .map(|id| Ok(Frame::data(unrecorded().to_event(id)))),
-        )
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_none() && (self.is_cut || self.inner.is_end_stream())
+        self.held.is_none() && (self.is_over || self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.inner.size_hint();
-        let held = self.held.as_ref().and_then(|held| held.frame.as_ref());
-        if let Some(data) = held.and_then(Frame::data_ref) {
-            let length = data.len() as u64;
+        let held = self.held.iter().flat_map(|held| &held.polled);
+        let data = held.filter_map(|polled| polled.as_ref()?.as_ref().ok()?.data_ref());
+        let length = data.map(|data| data.len() as u64).sum::<u64>();
+        if length > 0 {
             // In this order: the lower bound is never over the upper one.
             if let Some(upper) = hint.upper() {
                 hint.set_upper(upper.saturating_add(length));
@@ -136,6 +159,17 @@ where
             hint.set_lower(hint.lower().saturating_add(length));
         }
         hint
+    }
+}
+
+// === impl Held ===
+
+impl<E> Held<E> {
+    fn boxed(polled: Polled<E>, delivery: Option<Delivery>) -> Box<Self> {
+        Box::new(Self {
+            polled: VecDeque::from([polled]),
+            delivery,
+        })
     }
 }
 

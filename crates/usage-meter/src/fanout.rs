@@ -45,6 +45,10 @@ impl UsageSink for Fanout {
     fn is_ready(&self) -> bool {
         self.0.iter().all(UsageSink::is_ready)
     }
+
+    fn holds(&self) -> bool {
+        self.0.iter().any(UsageSink::holds)
+    }
 }
 
 impl fmt::Debug for Fanout {

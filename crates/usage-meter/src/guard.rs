@@ -11,7 +11,7 @@ use tower_claude_core::{
     Call, End, Failure, Refusal, RefusalKind, RequestId, Target, Tenant, Timestamp,
 };
 
-use crate::answer::{Answer, upstream_id};
+use crate::answer::{Answer, Progress, upstream_id};
 use crate::attempts::Attempts;
 use crate::bill::Biller;
 use crate::names::Names;
@@ -81,6 +81,11 @@ impl Guard {
     /// Whether the sink can take the record as it promises.
     pub(crate) fn is_ready(&self) -> bool {
         self.ledger.is_ready()
+    }
+
+    /// Whether the sink holds the ends of answers back.
+    pub(crate) fn holds(&self) -> bool {
+        self.record.is_some() && self.ledger.holds()
     }
 
     /// Runs something that may panic and remembers if it does.
@@ -162,10 +167,10 @@ impl Guard {
         self.end(End::Errored)
     }
 
-    /// A piece of the answer is about to pass; whether it is the last that matters.
-    pub(crate) fn passes(&mut self) -> bool {
+    /// A piece of the answer is about to pass.
+    pub(crate) fn passes(&mut self) -> Progress {
         let Stage::Answered(answer) = &mut self.stage else {
-            return false;
+            return Progress::Running;
         };
         if answer.has_begun() {
             let elapsed = self.started.elapsed();
@@ -173,7 +178,7 @@ impl Guard {
                 record.time_to_first_token = Some(elapsed);
             }
         }
-        answer.has_ended()
+        answer.progress()
     }
 
     /// It is over, and the caller waits for the end; `looked` is how it looked from here.

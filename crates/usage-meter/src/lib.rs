@@ -177,7 +177,7 @@ pub use attempt_record::{AttemptRecord, AttemptRecords};
 pub use body::MeterBody;
 pub use delivery::{Delivery, Undelivered};
 pub use departure::Departure;
-pub use drain::{Drain, DrainBody, DrainFuture, DrainLayer, Drainer, Drains};
+pub use drain::{Drain, DrainBody, DrainFuture, DrainLayer, Drainer, Draining, Drains};
 pub use fanout::Fanout;
 pub use future::ResponseFuture;
 pub use json_lines::{JsonLines, JsonLinesBuilder, JsonLinesThread, JsonLinesWriter};

@@ -34,6 +34,9 @@ pub(crate) trait Ledger: Send + Sync {
 
     /// Whether the sink can take records as it promises.
     fn is_ready(&self) -> bool;
+
+    /// Whether the sink holds the ends of answers back.
+    fn holds(&self) -> bool;
 }
 
 // === impl Shared ===
@@ -80,5 +83,9 @@ where
 
     fn is_ready(&self) -> bool {
         self.sink.is_ready()
+    }
+
+    fn holds(&self) -> bool {
+        self.sink.holds()
     }
 }

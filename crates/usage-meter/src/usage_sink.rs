@@ -45,6 +45,12 @@ pub trait UsageSink {
     fn is_ready(&self) -> bool {
         true
     }
+
+    /// Whether deliveries are worth waiting for. If not, the last data of a body whose length
+    /// is not told passes before the body has ended.
+    fn holds(&self) -> bool {
+        false
+    }
 }
 
 // === impl UsageSink ===
@@ -73,6 +79,10 @@ where
     fn is_ready(&self) -> bool {
         T::is_ready(self)
     }
+
+    fn holds(&self) -> bool {
+        T::holds(self)
+    }
 }
 
 impl<T> UsageSink for Option<T>
@@ -95,6 +105,10 @@ where
 
     fn is_ready(&self) -> bool {
         self.as_ref().is_none_or(UsageSink::is_ready)
+    }
+
+    fn holds(&self) -> bool {
+        self.as_ref().is_some_and(UsageSink::holds)
     }
 }
 
@@ -120,6 +134,10 @@ where
     fn is_ready(&self) -> bool {
         self.0.is_ready() && self.1.is_ready()
     }
+
+    fn holds(&self) -> bool {
+        self.0.holds() || self.1.holds()
+    }
 }
 
 impl<A, B, C> UsageSink for (A, B, C)
@@ -142,5 +160,9 @@ where
 
     fn is_ready(&self) -> bool {
         self.0.is_ready() && self.1.is_ready() && self.2.is_ready()
+    }
+
+    fn holds(&self) -> bool {
+        self.0.holds() || self.1.holds() || self.2.holds()
     }
 }

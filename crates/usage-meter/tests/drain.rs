@@ -17,7 +17,9 @@ use tokio::task::JoinHandle;
 use tokio_test::{assert_pending, task};
 use tower::{Layer as _, ServiceExt as _};
 use tower_claude_testkit::{Answer, FakeClaude, wire};
-use tower_claude_usage_meter::{Drain, DrainLayer, Drains, Outcome, UsageMeter, UsageSource};
+use tower_claude_usage_meter::{
+    Drain, DrainLayer, Draining, Drains, Outcome, UsageMeter, UsageSource,
+};
 
 struct Setup {
     records: Records,
@@ -28,15 +30,16 @@ struct Setup {
 
 impl Setup {
     fn new(answer: Answer, tokens: u64) -> Self {
-        Self::of(answer, tokens, DrainLayer::MOST)
+        Self::of(answer, tokens, Draining::MOST)
     }
 
     fn of(answer: Answer, tokens: u64, most: NonZeroUsize) -> Self {
         let records = Records::default();
-        let (layer, drainer) = DrainLayer::pair_of(tokens, Duration::from_secs(30), most);
+        let draining = Draining::new(tokens, Duration::from_secs(30)).most(most);
+        let (layer, drainer) = draining.pair();
         let fake = FakeClaude::new(move |_| answer.clone());
         Self {
-            drains: drainer.drains(),
+            drains: draining.drains(),
             task: tokio::spawn(drainer.run()),
             service: layer.layer(records.meter(fake)),
             records,

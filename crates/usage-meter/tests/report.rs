@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use proptest::prelude::*;
 use tower_claude_core::{Endpoint, RequestId, Target, TenantId, Timestamp};
 use tower_claude_pricing::Cost;
-use tower_claude_usage_meter::{Column, Outcome, Report, UsageRecord};
+use tower_claude_usage_meter::{Column, Outcome, Report, ReportRow, UsageRecord};
 
 fn record(tenant: &str, cost: &str) -> UsageRecord {
     let start = Timestamp::parse("2026-11-20T10:15:01.250Z").unwrap();
@@ -275,7 +275,7 @@ proptest! {
         let report = read(Report::by([Column::Model, Column::Tenant]).groups(most), &ledger(&records));
         let rows = report.rows();
         prop_assert!(rows.len() <= most.get());
-        let sums = || rows.iter().map(|row| row.sums()).chain(report.other());
+        let sums = || rows.iter().map(ReportRow::sums).chain(report.other());
         let cost: Cost = sums().map(|sums| sums.totals.cost).sum();
         let tokens: u64 = sums().map(|sums| sums.totals.input_tokens).sum();
         let requests: u64 = sums().map(|sums| sums.totals.requests).sum();

@@ -2,6 +2,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use super::boundary::{begins_word, ends_word};
 use super::groups::{Gap, Group, runs};
 
 /// How many digits a card number has.
@@ -14,10 +15,16 @@ const USUAL: usize = 16;
 ///
 /// 16 digits that stand together need only the check digit. Others, and those glued to more
 /// digits or written in groups, also have to begin as cards do: one number in ten has a check
-/// digit that fits by chance.
+/// digit that fits by chance. Fewer than 16 within a word are none.
 pub(super) fn find(text: &[u8], mut report: impl FnMut(Range<usize>)) {
     runs(text, |run| {
         for (index, group) in run.iter().enumerate() {
+            let is_within_word =
+                !begins_word(text, group.place.start) && !ends_word(text, group.place.end);
+            if group.len() < USUAL && is_within_word {
+                // Hashes are full of these, and of what fits by chance.
+                continue;
+            }
             if is_card_alone(group.digits(text)) {
                 report(group.place.clone());
             } else {
@@ -99,9 +106,9 @@ fn begins_as_card(digits: &[u8]) -> bool {
         | [b'3', b'0' | b'4'..=b'9', ..]
         | [b'2', b'2'..=b'7', ..]
         | [b'8', b'1' | b'2', ..] => true,
-        digits => ["9792", "2131", "1800"]
-            .iter()
-            .any(|prefix| digits.starts_with(prefix.as_bytes())),
+        // Of 15 digits only: times in milliseconds begin so as well.
+        digits if digits.len() == 15 => digits.starts_with(b"2131") || digits.starts_with(b"1800"),
+        digits => digits.starts_with(b"9792"),
     }
 }
 

@@ -22,6 +22,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tower_claude::core::FailureKind;
 use tower_claude::token_budget::WhenStoreIsDown;
+use tower_claude::usage_meter::UsageSink as _;
 
 use crate::{View, telemetry};
 
@@ -101,6 +102,7 @@ impl Admin {
             "/metrics" => {
                 telemetry::show_targets(&self.0.view.health);
                 telemetry::show_ledger(&self.0.view.ledger);
+                telemetry::show_drains(&self.0.view.drains);
                 let view = &self.0.view;
                 let is_up = view.store.is_up() && view.budget.is_store_up();
                 telemetry::show_budget_layer(&view.budget, is_up);
@@ -148,6 +150,10 @@ impl Admin {
                 text.replace_range(..6, "no call passes\n");
                 return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
             }
+        }
+        if !view.ledger.is_ready() {
+            text.replace_range(..6, "the ledger cannot be written\n");
+            return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
         }
         if targets.iter().all(|target| !target.is_up) {
             text.replace_range(..6, "no target takes calls\n");

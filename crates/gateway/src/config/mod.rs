@@ -79,4 +79,4 @@ pub use surroundings::Surroundings;
 pub use target::{Platform, Target};
 pub use tenant::Tenant;
 pub use tenant_key::TenantKey;
-pub use usage::{Capture, OnDisconnect, Usage};
+pub use usage::{Capture, OnDisconnect, Rotation, Usage};

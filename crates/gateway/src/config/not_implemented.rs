@@ -20,11 +20,9 @@ enum When {
     Is(&'static str),
     /// The value is this boolean.
     IsBool(bool),
-    /// The value is a table.
-    Table,
 }
 
-use When::{Is, IsBool, Present, Table};
+use When::{Is, IsBool, Present};
 
 const ROWS: &[Row] = &[
     row("tenants_file", Present, "write [[tenants]] in this file"),
@@ -39,8 +37,6 @@ const ROWS: &[Row] = &[
         "remove it; digests are \"sha256:…\"",
     ),
     row("retry.hold_head", IsBool(false), "use true"),
-    row("usage.durable", IsBool(true), "use false"),
-    row("usage.on_disconnect", Table, "use \"abort\""),
     row("usage.capture", Is("redacted"), "use \"none\""),
     row("usage.capture_file", Present, "remove it"),
     row("targets.platform", Is("bedrock"), "use \"anthropic\""),
@@ -101,7 +97,6 @@ impl Row {
             Present => format!("`{path}`"),
             Is(name) => format!("`{path} = \"{name}\"`"),
             IsBool(value) => format!("`{path} = {value}`"),
-            Table => format!("a table in `{path}`"),
         }
     }
 }
@@ -111,7 +106,7 @@ impl Row {
 impl When {
     fn matches(&self, value: &DeValue<'_>) -> bool {
         match (self, value) {
-            (Present, _) | (Table, DeValue::Table(_)) => true,
+            (Present, _) => true,
             (Is(name), DeValue::String(text)) => text == name,
             (IsBool(refused), DeValue::Boolean(value)) => refused == value,
             _ => false,

@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use super::duration::timeout;
 use super::reader::{TableReader, Value};
+use super::size::size;
 
 /// `[usage]`: what is written down about each call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,22 +14,33 @@ use super::reader::{TableReader, Value};
 pub struct Usage {
     /// The file that gets one line a call.
     pub ledger: PathBuf,
-    /// Whether the record is on disk before the caller sees the end; `false` by default in this build.
+    /// Whether the record is on disk before the caller sees the end.
     pub durable: bool,
+    /// When another file is begun; never by default.
+    pub rotation: Rotation,
     /// What happens upstream when the caller leaves.
     pub on_disconnect: OnDisconnect,
     /// Whether request and response texts are kept.
     pub capture: Capture,
 }
 
-/// What happens upstream when the caller leaves.
+/// When the ledger goes on in another file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
+pub struct Rotation {
+    /// Before it would have more bytes.
+    pub size: Option<NonZeroU64>,
+    /// Each day, at midnight UTC.
+    pub is_daily: bool,
+}
+
+/// What happens upstream when the caller leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnDisconnect {
-    /// The call ends there too, and its usage is partial. The default in this build.
-    #[default]
+    /// The call ends there too, and its usage is partial.
     Abort,
-    /// It is read on, within both bounds.
+    /// It is read on, within both bounds; the default, with 2000 tokens and 30 seconds.
     Drain {
         /// How many more output tokens.
         tokens: NonZeroU64,
@@ -50,6 +62,24 @@ pub enum Capture {
 
 const CAPTURE: &[(&str, Capture)] = &[("none", Capture::None), ("redacted", Capture::Redacted)];
 const ON_DISCONNECT: &[(&str, OnDisconnect)] = &[("abort", OnDisconnect::Abort)];
+const ROTATE: &[(&str, bool)] = &[("never", false), ("day", true)];
+
+/// How many more tokens are read, unless the file says otherwise.
+const DRAIN_TOKENS: NonZeroU64 = NonZeroU64::MIN.saturating_add(1_999);
+
+/// For how long, unless the file says otherwise.
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+
+// === impl OnDisconnect ===
+
+impl Default for OnDisconnect {
+    fn default() -> Self {
+        Self::Drain {
+            tokens: DRAIN_TOKENS,
+            time: DRAIN_TIME,
+        }
+    }
+}
 
 // === impl Usage ===
 
@@ -58,13 +88,21 @@ impl Usage {
         let capture = |value: &Value<'_>| value.choice(CAPTURE);
         let usage = Self {
             ledger: table.or("ledger", Value::path, default_ledger),
-            durable: table.or("durable", Value::boolean, false),
+            durable: table.or("durable", Value::boolean, true),
+            rotation: Rotation {
+                size: table.optional("rotate_size", size).and_then(bytes),
+                is_daily: table.or("rotate", |value| value.choice(ROTATE), false),
+            },
             on_disconnect: table.or("on_disconnect", on_disconnect, OnDisconnect::default()),
             capture: table.or("capture", capture, Capture::default()),
         };
         table.finish();
         usage
     }
+}
+
+fn bytes(size: usize) -> Option<NonZeroU64> {
+    NonZeroU64::new(u64::try_from(size).unwrap_or(u64::MAX))
 }
 
 fn on_disconnect(value: &Value<'_>) -> Option<OnDisconnect> {

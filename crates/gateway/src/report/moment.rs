@@ -20,9 +20,9 @@ pub struct ParseMomentError;
 // === impl Moment ===
 
 impl Moment {
-    /// When that is.
+    /// When that is for a command that is run now.
     #[must_use]
-    pub const fn from(self, now: Timestamp) -> Timestamp {
+    pub const fn seen_from(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(timestamp) => timestamp,
             Self::Ago(millis) => {
@@ -81,7 +81,7 @@ mod tests {
     fn read(text: &str) -> Option<String> {
         let now = Timestamp::parse("2026-11-20T10:15:01Z").unwrap();
         let moment: Moment = text.parse().ok()?;
-        Some(moment.from(now).to_string())
+        Some(moment.seen_from(now).to_string())
     }
 
     #[test]

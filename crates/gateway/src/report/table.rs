@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use tower_claude::usage_meter::Report;
+use tower_claude::usage_meter::{Report, ReportRow};
 
 use super::{HEADS, OTHER, sums};
 
@@ -25,22 +25,27 @@ impl<'a> Table<'a> {
 
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut widths = vec![0; self.report.columns().len() + HEADS.len()];
+        let rows = self.report.rows();
         // Twice over the rows, so that their texts need not all be kept.
-        self.each(|cells| {
+        self.each(&rows, |cells| {
             for (width, cell) in widths.iter_mut().zip(cells) {
                 *width = cell.chars().count().max(*width);
             }
             Ok(())
         })?;
-        self.each(|cells| self.line(out, &cells, &widths))
+        self.each(&rows, |cells| self.line(out, &cells, &widths))
     }
 
     /// The cells of the head, of every row, and of the total.
-    fn each(&self, mut line: impl FnMut(Vec<String>) -> io::Result<()>) -> io::Result<()> {
+    fn each(
+        &self,
+        rows: &[ReportRow<'_>],
+        mut line: impl FnMut(Vec<String>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let columns = self.report.columns();
         let head = columns.iter().map(|column| column.as_str()).chain(HEADS);
         line(head.map(str::to_owned).collect())?;
-        for row in self.report.rows() {
+        for row in rows {
             let keys = row.keys().map(|key| key.map_or(NULL.to_owned(), shown));
             line(keys.chain(sums(row.sums())).collect())?;
         }

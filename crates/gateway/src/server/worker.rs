@@ -10,7 +10,9 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, timeout, timeout_at};
 use tower_claude::core::BoxError;
+use tower_claude::usage_meter::Drainer;
 use tower_service::Service;
 
 use super::{ServerOptions, Shutdown, connection};
@@ -50,14 +52,15 @@ impl<S> Workers<S>
 where
     S: Send + 'static,
 {
-    /// Starts the threads; `make` makes a service for each.
+    /// Starts the threads; `make` makes a service for each, and what reads on for it where
+    /// callers have left.
     pub fn start<M, B>(
         make: M,
         options: &ServerOptions,
         shutdown: &Shutdown,
     ) -> Result<Self, StartError>
     where
-        M: Fn() -> Result<S, StartError>,
+        M: Fn() -> Result<(S, Option<Drainer>), StartError>,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone,
         S::Error: Into<BoxError> + Send,
         S::Future: Send + 'static,
@@ -77,7 +80,8 @@ where
                 .name(format!("worker-{number}"))
                 .spawn(move || {
                     runtime.block_on(async {
-                        work(receiver, service, &options, &shutdown).await;
+                        let (service, drainer) = service;
+                        work(receiver, service, drainer, &options, &shutdown).await;
                     });
                 })
                 .map_err(StartError::new)?;
@@ -133,6 +137,7 @@ impl Drop for Open {
 async fn work<S, B>(
     mut receiver: UnboundedReceiver<Connection>,
     service: S,
+    drainer: Option<Drainer>,
     options: &ServerOptions,
     shutdown: &Shutdown,
 ) where
@@ -142,6 +147,11 @@ async fn work<S, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let drainer = tokio::spawn(async move {
+        if let Some(drainer) = drainer {
+            drainer.run().await;
+        }
+    });
     let graceful = GracefulShutdown::new();
     loop {
         tokio::select! {
@@ -159,10 +169,14 @@ async fn work<S, B>(
             () = shutdown.drain.cancelled() => break,
         }
     }
+    // Once the last connection is gone, so is what could still leave something to read.
+    drop(service);
+    let deadline = Instant::now() + options.shutdown_grace;
     let mut drained = std::pin::pin!(graceful.shutdown());
-    tokio::select! {
-        () = &mut drained => return,
-        () = tokio::time::sleep(options.shutdown_grace) => shutdown.stop.cancel(),
+    if timeout_at(deadline, &mut drained).await.is_err() {
+        shutdown.stop.cancel();
+        let _ = timeout(FAREWELL, drained).await;
     }
-    let _ = tokio::time::timeout(FAREWELL, drained).await;
+    // What nobody waits for any more, and is not at its end by then, is recorded as it is.
+    let _ = timeout_at(deadline, drainer).await;
 }

@@ -12,6 +12,9 @@ pub(crate) const LIMITS: &str = r#"
   { meter = "output_tokens", limit = 100_000_000, per = "minute" },
 "#;
 
+/// Nothing is read on for callers who have left.
+pub(crate) const ABORT: &str = "[usage]\non_disconnect = \"abort\"\n";
+
 /// The one record of a gateway that was called once.
 pub(crate) async fn only_line(gateway: &Gateway) -> Value {
     gateway.ledger_of(1).await;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tower_claude_testkit::FakeClaude;
 
 use crate::evidence::{
-    LIMITS, assert_no_keys, only_line, open_files, process_of, usage_json, used,
+    ABORT, LIMITS, assert_no_keys, only_line, open_files, process_of, usage_json, used,
 };
 use crate::support::{self, Pair, message, request, send};
 use crate::wire::listen;
@@ -79,7 +79,7 @@ async fn http2_with_prior_knowledge_is_the_same_gateway() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_http2_stream_that_is_reset_is_recorded_as_dropped() {
-    let pair = Pair::limited(FakeClaude::scenarios(), LIMITS, "");
+    let pair = Pair::limited(FakeClaude::scenarios(), LIMITS, ABORT);
     let url = format!("{}/v1/messages", pair.gateway.url());
     let mut sender = http2(&pair.gateway.address).await;
     sender.ready().await.unwrap();
@@ -129,7 +129,7 @@ async fn an_http2_connection_that_says_nothing_is_closed_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_resets_over_http2_leave_it_serving() {
-    let pair = Pair::limited(FakeClaude::scenarios(), LIMITS, "");
+    let pair = Pair::limited(FakeClaude::scenarios(), LIMITS, ABORT);
     let url = format!("{}/v1/messages", pair.gateway.url());
     assert_eq!(
         send(request(&url, message("Hi", false))).await.status(),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tower_claude_testkit::{Answer, Asked, FakeClaude};
 
 use crate::evidence::{
-    LIMITS, assert_no_keys, only_line, open_files, process_of, usage_json, used,
+    ABORT, LIMITS, assert_no_keys, only_line, open_files, process_of, usage_json, used,
 };
 use crate::raw_upstream::{RawUpstream, SSE, START, delta, gateway};
 use crate::support::{Pair, client, message, request, send};
@@ -54,7 +54,7 @@ async fn a_caller_that_leaves_is_one_record_wherever_it_leaves() {
     for (name, sent, pieces, reaches) in cases {
         for way in ["close", "reset"] {
             let upstream = RawUpstream::start(pieces.clone(), long).await;
-            let gateway = gateway(&upstream.base_url(), LIMITS, "");
+            let gateway = gateway(&upstream.base_url(), LIMITS, ABORT);
             let mut socket = TcpStream::connect(&gateway.address).await.unwrap();
             socket.write_all(sent.as_bytes()).await.unwrap();
             let _ = listen(&mut socket, Duration::from_millis(300)).await;
@@ -105,7 +105,7 @@ async fn a_caller_that_leaves_is_one_record_wherever_it_leaves() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_cancelled_streams_leave_nothing_behind() {
-    let pair = Pair::limited(FakeClaude::scenarios(), LIMITS, "");
+    let pair = Pair::limited(FakeClaude::scenarios(), LIMITS, ABORT);
     let url = format!("{}/v1/messages", pair.gateway.url());
     assert_eq!(
         send(request(&url, message("Hi", false))).await.status(),

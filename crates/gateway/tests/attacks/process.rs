@@ -3,14 +3,17 @@
 use std::process::Command;
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower_claude::tenant_auth::KeyDigest;
-use tower_claude_testkit::FakeClaude;
+use tower_claude_testkit::{FakeClaude, FakeServer};
 
 use crate::evidence::usage_json;
-use crate::support::{self, Gateway, Pair, UPSTREAM_KEY, WEB_KEY, get, message, request, send};
+use crate::support::{
+    self, Gateway, Pair, UPSTREAM_KEY, WEB_KEY, client, get, message, request, send,
+};
 use crate::wire::{listen, sized};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,20 +39,7 @@ async fn it_serves_on_when_its_ledger_goes_away() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ledger_that_cannot_be_written_is_said_aloud() {
     // Calls succeed while no record of them is written: unsaid, nobody bills or notices them.
-    let fake = FakeClaude::default();
-    let server = tower_claude_testkit::FakeServer::start(fake);
-    let folder = support::folder();
-    std::os::unix::fs::symlink("/dev/full", folder.join("usage.jsonl")).unwrap();
-    std::fs::write(folder.join("upstream-key"), UPSTREAM_KEY).unwrap();
-    let config = format!(
-        "[usage]\nledger = \"usage.jsonl\"\n[[targets]]\nname = \"raw\"\nbase_url = \"{}\"\n\
-         credential = {{ file = \"upstream-key\" }}\n[plans.standard]\nlimits = []\n\
-         [[tenants]]\nid = \"web\"\nplan = \"standard\"\nkeys = [{{ digest = \"{}\" }}]\n",
-        server.base_url(),
-        KeyDigest::of(WEB_KEY)
-    );
-    std::fs::write(folder.join("gateway.toml"), config).unwrap();
-    let mut gateway = Gateway::spawn(folder, &["--config", "gateway.toml"]);
+    let (mut gateway, _server) = full("durable = false");
     let url = format!("{}/v1/messages", gateway.url());
     for _ in 0..3 {
         assert_eq!(
@@ -69,6 +59,58 @@ async fn a_ledger_that_cannot_be_written_is_said_aloud() {
         while_running.contains("ledger") || metrics.contains("ledger"),
         "lost records are seen while it runs: {while_running}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_durable_ledger_no_call_is_answered() {
+    let (gateway, _server) = full("durable = true");
+    let url = format!("{}/v1/messages", gateway.url());
+    // Nobody knew yet: it is asked, and its end is not handed out.
+    let first = client().request(request(&url, message("Hi", true))).await;
+    let first = first.unwrap().into_body().collect().await.unwrap();
+    let first = String::from_utf8(first.to_bytes().to_vec()).unwrap();
+    assert!(!first.contains("event: message_stop"), "{first}");
+    assert!(
+        first
+            .trim_end()
+            .rsplit("\n\n")
+            .next()
+            .unwrap()
+            .starts_with("event: error"),
+        "{first}"
+    );
+    for stream in [true, false] {
+        let refused = send(request(&url, message("Hi", stream))).await;
+        assert_eq!(refused.status(), 503);
+        let text = String::from_utf8_lossy(refused.body()).into_owned();
+        assert!(
+            text.contains("api_error") && text.contains("recorded"),
+            "{text}"
+        );
+    }
+    let ready = get(&gateway.admin, "/readyz").await;
+    assert_eq!(ready.status(), 503);
+    assert!(String::from_utf8_lossy(ready.body()).contains("the ledger cannot be written"));
+}
+
+/// A gateway whose ledger is on a disk that is full.
+fn full(usage: &str) -> (Gateway, FakeServer) {
+    let server = FakeServer::start(FakeClaude::default());
+    let folder = support::folder();
+    std::os::unix::fs::symlink("/dev/full", folder.join("usage.jsonl")).unwrap();
+    std::fs::write(folder.join("upstream-key"), UPSTREAM_KEY).unwrap();
+    let config = format!(
+        "[usage]\nledger = \"usage.jsonl\"\n{usage}\n[[targets]]\nname = \"raw\"\nbase_url = \"{}\"\n\
+         credential = {{ file = \"upstream-key\" }}\n[plans.standard]\nlimits = []\n\
+         [[tenants]]\nid = \"web\"\nplan = \"standard\"\nkeys = [{{ digest = \"{}\" }}]\n",
+        server.base_url(),
+        KeyDigest::of(WEB_KEY)
+    );
+    std::fs::write(folder.join("gateway.toml"), config).unwrap();
+    (
+        Gateway::spawn(folder, &["--config", "gateway.toml"]),
+        server,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -98,9 +98,6 @@ async fn read_request(socket: &mut TcpStream) -> bool {
 pub(crate) fn gateway(base_url: &str, limits: &str, more: &str) -> Gateway {
     Gateway::start(&format!(
         r#"
-[usage]
-ledger = "usage.jsonl"
-
 [[targets]]
 name = "raw"
 base_url = "{base_url}"

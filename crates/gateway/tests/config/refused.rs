@@ -30,18 +30,11 @@ fn values_of_sections() {
         ("auth", "mode", "\"jwt\""),
         ("auth", "mode", "\"trusted-header\""),
         ("retry", "hold_head", "false"),
-        ("usage", "durable", "true"),
         ("usage", "capture", "\"redacted\""),
     ] {
         let more = format!("[{section}]\n{key} = {value}\n");
         assert_refused(&more, &format!("`{section}.{key} = {value}`"));
     }
-}
-
-#[test]
-fn draining_after_a_disconnect() {
-    let drain = "[usage]\non_disconnect = { drain_tokens = 2000, drain_time = \"30s\" }\n";
-    assert_refused(drain, "a table in `usage.on_disconnect`");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What a good file becomes.
 
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use claude_gateway::config::{AuthMode, Capture, OnDisconnect, Platform, SecretSource, Store};
+use claude_gateway::config::{
+    AuthMode, Capture, OnDisconnect, Platform, Rotation, SecretSource, Store,
+};
 use tower_claude::core::{Endpoint, Timestamp};
 use tower_claude::token_budget::{
     Algorithm, Limit, LimitMode, LimitScope, Meter, Per, ReserveOutput, WhenStoreIsDown,
@@ -138,9 +141,16 @@ fn what_is_left_out_has_the_defaults_of_the_contract() {
     assert_eq!(config.failover.breaker.window, Duration::from_secs(30));
     assert_eq!(config.failover.breaker.open, Duration::from_secs(15));
     assert_eq!(config.usage.ledger, Path::new("usage.jsonl"));
-    assert_eq!(config.usage.on_disconnect, OnDisconnect::Abort);
+    assert_eq!(
+        config.usage.on_disconnect,
+        OnDisconnect::Drain {
+            tokens: NonZeroU64::new(2_000).unwrap(),
+            time: Duration::from_secs(30),
+        }
+    );
     assert_eq!(config.usage.capture, Capture::None);
-    assert!(!config.usage.durable);
+    assert!(config.usage.durable);
+    assert_eq!(config.usage.rotation, Rotation::default());
     let reserve = config.plans["standard"].reserve_output;
     assert_eq!(reserve, ReserveOutput::Balanced);
 }
@@ -292,4 +302,22 @@ fn a_shared_store_is_an_address_or_a_list_of_them() {
         assert_eq!(budget.replicas.get(), 3);
         assert!(!format!("{budget:?}").contains("redis://"), "{budget:?}");
     }
+}
+
+#[test]
+fn the_ledger_goes_on_in_other_files_if_told_so() {
+    let more = "[usage]\nrotate = \"day\"\nrotate_size = \"1MiB\"\ndurable = false\non_disconnect = \"abort\"\n";
+    let usage = config(&format!("{SMALL}{more}")).usage;
+    assert!(usage.rotation.is_daily && !usage.durable);
+    assert_eq!(usage.rotation.size.unwrap().get(), 1 << 20);
+    assert_eq!(usage.on_disconnect, OnDisconnect::Abort);
+    let more = "[usage]\non_disconnect = { drain_tokens = 7, drain_time = \"2s\" }\n";
+    let expected = OnDisconnect::Drain {
+        tokens: NonZeroU64::new(7).unwrap(),
+        time: Duration::from_secs(2),
+    };
+    assert_eq!(
+        config(&format!("{SMALL}{more}")).usage.on_disconnect,
+        expected
+    );
 }

@@ -54,9 +54,6 @@ impl Pair {
         let server = FakeServer::start(fake.clone());
         let gateway = Gateway::start(&format!(
             r#"
-[usage]
-ledger = "usage.jsonl"
-
 [[targets]]
 name = "fake"
 base_url = "{}"
@@ -200,7 +197,10 @@ pub(crate) fn read_ledger(path: &Path) -> Vec<Value> {
 }
 
 /// A client that pools connections, as SDKs do.
-pub(crate) fn client() -> Client<HttpConnector, Full<Bytes>> {
+pub(crate) type TestClient = Client<HttpConnector, Full<Bytes>>;
+
+/// A new one.
+pub(crate) fn client() -> TestClient {
     Client::builder(TokioExecutor::new()).build_http()
 }
 

@@ -10,7 +10,7 @@ use super::Drains;
 use super::left_over::LeftOver;
 
 /// The task that reads on where callers have left; made by
-/// [`DrainLayer::pair`](crate::DrainLayer::pair).
+/// [`Draining::pair`](crate::Draining::pair).
 #[must_use = "nothing is read on unless it runs"]
 pub struct Drainer {
     receiver: Receiver<LeftOver>,
@@ -34,12 +34,6 @@ impl Drainer {
             most,
             drains,
         }
-    }
-
-    /// How the calls fare.
-    #[must_use]
-    pub fn drains(&self) -> Drains {
-        self.drains.clone()
     }
 
     /// Reads on until every layer and service is gone, and the last call has ended.

@@ -1,12 +1,10 @@
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tower_layer::Layer;
 
 use super::left_over::LeftOvers;
-use super::{Drain, Drainer, Drains};
+use super::{Drain, Drainer, Draining};
 
 /// Reads a call to its end after its caller has left, so that its usage is exact.
 ///
@@ -46,26 +44,17 @@ pub struct DrainLayer {
 // === impl DrainLayer ===
 
 impl DrainLayer {
-    /// How many calls are read on at once, unless said otherwise.
-    pub const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
-
-    /// Reads on for so many more output tokens and for so long, both at most; tokens of an
-    /// answer under way are estimated from its text.
+    /// Reads on for so many more output tokens and for so long; [`Draining`] says more.
     ///
     /// Whoever gets the pair has to run the [`Drainer`]: without it, nothing is read on.
     pub fn pair(tokens: u64, time: Duration) -> (Self, Drainer) {
-        Self::pair_of(tokens, time, Self::MOST)
+        Draining::new(tokens, time).pair()
     }
 
-    /// The same, for so many calls at once at most.
-    pub fn pair_of(tokens: u64, time: Duration, most: NonZeroUsize) -> (Self, Drainer) {
-        // As many may wait for the task as may be read on: it takes them at once.
-        let (queue, receiver) = mpsc::channel(most.get());
-        let drains = Drains::default();
-        let layer = Self {
-            shared: Some(Arc::new(LeftOvers::new(queue, tokens, drains.clone()))),
-        };
-        (layer, Drainer::new(receiver, time, most, drains))
+    pub(crate) const fn keep(left_overs: Arc<LeftOvers>) -> Self {
+        Self {
+            shared: Some(left_overs),
+        }
     }
 
     /// Lets calls end with their callers, as if the layer was not there.

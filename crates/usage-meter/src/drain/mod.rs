@@ -2,6 +2,7 @@
 
 mod body;
 mod drainer;
+mod draining;
 mod drains;
 mod future;
 mod layer;
@@ -10,6 +11,7 @@ mod service;
 
 pub use self::body::DrainBody;
 pub use self::drainer::Drainer;
+pub use self::draining::Draining;
 pub use self::drains::Drains;
 pub use self::future::DrainFuture;
 pub use self::layer::DrainLayer;

@@ -120,7 +120,11 @@ impl Output for LedgerFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        match self.file.sync_data() {
+            // A pipe, or a terminal: what is written there is gone already.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        }
     }
 }
 

@@ -123,6 +123,10 @@ impl UsageSink for JsonLines {
     fn is_ready(&self) -> bool {
         !self.is_durable || !self.outbox.counters().is_failing.load(Relaxed)
     }
+
+    fn holds(&self) -> bool {
+        self.is_durable
+    }
 }
 
 impl Queue for SyncSender<Message> {

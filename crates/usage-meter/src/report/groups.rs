@@ -15,6 +15,8 @@ pub(super) struct Groups {
     most: NonZeroUsize,
     /// What the keys take, in bytes.
     key_bytes: usize,
+    /// The most that they may take.
+    most_key_bytes: usize,
     /// The sums of all that came when there were too many keys.
     other: Option<ReportSums>,
 }
@@ -38,6 +40,7 @@ impl Groups {
             hasher: DefaultHashBuilder::default(),
             most,
             key_bytes: 0,
+            most_key_bytes: KEY_BYTES,
             other: None,
         }
     }
@@ -57,7 +60,7 @@ impl Groups {
         }
         let place = u32::try_from(self.groups.len());
         let key_bytes = self.key_bytes.saturating_add(key.len());
-        let is_full = self.groups.len() >= self.most.get() || key_bytes > KEY_BYTES;
+        let is_full = self.groups.len() >= self.most.get() || key_bytes > self.most_key_bytes;
         let (Ok(place), false) = (place, is_full) else {
             return self.other.get_or_insert_default().add(sums);
         };
@@ -81,5 +84,25 @@ impl Groups {
 
     pub(super) const fn other(&self) -> Option<&ReportSums> {
         self.other.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_too_long_together_are_too_many_groups() {
+        let mut groups = Groups::new(NonZeroUsize::MAX);
+        groups.most_key_bytes = 10;
+        let mut one = ReportSums::default();
+        one.totals.requests = 1;
+        for key in ["four", "sixsix", "x", "four", "y", ""] {
+            groups.add(key.as_bytes(), &one);
+        }
+        let requests = |sums: &ReportSums| sums.totals.requests;
+        let groups_of: Vec<_> = groups.iter().map(|group| requests(&group.sums)).collect();
+        assert_eq!(groups_of, [2, 1, 1]);
+        assert_eq!(groups.other().map(requests), Some(2));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::option::of;
 use proptest::prelude::*;
 use tower_claude_core::{
-    End, Endpoint, FailureKind, Platform, RequestId, Target, TenantId, Timestamp,
+    End, Endpoint, FailureKind, Platform, RequestId, ServiceTier, Target, TenantId, Timestamp,
 };
 use tower_claude_pricing::{Cost, Unpriced};
 
@@ -153,7 +153,7 @@ fn facts_of(record: &UsageRecord) -> Facts<'_> {
         cache_creation_5m_input_tokens: record.cache_creation_5m_input_tokens,
         cache_creation_1h_input_tokens: record.cache_creation_1h_input_tokens,
         web_search_requests: record.web_search_requests,
-        service_tier: record.service_tier.as_ref().map(|tier| tier.as_str()),
+        service_tier: record.service_tier.as_ref().map(ServiceTier::as_str),
         cost: record.cost,
     }
 }
@@ -257,8 +257,8 @@ fn no_small_damage_anywhere_is_read_in_two_ways() {
 
 #[test]
 fn an_array_is_no_record_whatever_it_holds() {
-    let names = vec!["null"; 15].join(",");
-    let (texts, counts) = (vec!["null"; 10].join(","), vec!["null"; 8].join(","));
+    let names = ["null"; 15].join(",");
+    let (texts, counts) = (["null"; 10].join(","), ["null"; 8].join(","));
     let line = format!("[\"1970-01-01T00:00:00Z\",{texts},\"complete\",{counts},{names}]");
     assert!(
         serde_json::from_str::<FullLine>(&line).is_ok(),
