@@ -180,7 +180,10 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     };
     let stop = shutdown.stop.clone();
     let workers = Workers::start(
-        move || stack.service(stop.clone()),
+        move || {
+            let (drain, drainer) = stack.drain();
+            Ok((stack.service(&drain, stop.clone())?, drainer))
+        },
         &server_options,
         &shutdown,
     )?;

@@ -184,37 +184,39 @@ impl Stack {
         files.collect()
     }
 
-    /// A service with connections of its own, and the task that reads on for it where callers
-    /// have left; streams end when `stop` is cancelled.
+    /// A service with connections of its own; streams end when `stop` is cancelled. Where
+    /// callers have left, calls are read on as `drain` says.
     pub fn service(
         &self,
+        drain: &DrainLayer,
         stop: CancellationToken,
     ) -> Result<
-        (
-            impl Service<
-                Request<Incoming>,
-                Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send + use<>>,
-                Error = Infallible,
-                Future: Send + 'static,
-            > + Clone
-            + Send
-            + use<>,
-            Option<Drainer>,
-        ),
+        impl Service<
+            Request<Incoming>,
+            Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send + use<>>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + use<>,
         StartError,
     > {
-        let (drain, drainer) = match &self.draining {
+        let service = self.retry.layer(self.platforms()?);
+        let service = BoundaryLayer::new().layer(self.failover.layer(service));
+        let service = self.authorize.layer(self.budget.layer(service));
+        let service = self.auth.layer(drain.layer(self.meter.layer(service)));
+        Ok(Edge::new(service, self.body_timeout, stop))
+    }
+
+    /// How calls are read on whose callers have left, and the task that does it, if one does.
+    pub fn drain(&self) -> (DrainLayer, Option<Drainer>) {
+        match &self.draining {
             Some(draining) => {
                 let (layer, drainer) = draining.pair();
                 (layer, Some(drainer))
             }
             None => (DrainLayer::abort(), None),
-        };
-        let service = self.retry.layer(self.platforms()?);
-        let service = BoundaryLayer::new().layer(self.failover.layer(service));
-        let service = self.authorize.layer(self.budget.layer(service));
-        let service = self.auth.layer(drain.layer(self.meter.layer(service)));
-        Ok((Edge::new(service, self.body_timeout, stop), drainer))
+        }
     }
 
     fn platforms(&self) -> Result<Platforms, StartError> {

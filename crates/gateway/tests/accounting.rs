@@ -37,7 +37,7 @@ impl Plan {
     fn of(number: usize) -> Self {
         Self {
             number,
-            is_stream: number % 3 != 0,
+            is_stream: !number.is_multiple_of(3),
             fault: number % 11,
             at: number / 11 % EVENTS,
             leaves_after: (number % 7 == 5).then_some(number / 7 % (EVENTS + 1)),
@@ -161,18 +161,25 @@ async fn the_ledger_the_budget_and_the_truth_agree_to_the_token() {
     assert_eq!(sum(&creation("5m").0), told.cache_creation_5m);
     assert_eq!(sum(&creation("1h").0), told.cache_creation_1h);
 
-    // The budget was charged what the ledger says: input with cache writes, and output.
-    let tokens = |fields: &[&str]| -> u64 {
-        let values = ledger
-            .iter()
-            .flat_map(|line| fields.iter().map(|field| &line[field]));
-        values.map(|value| value.as_u64().unwrap_or(0)).sum()
+    // The budget was charged what the ledger says: input with cache writes, and output. Of what
+    // nobody knows it keeps what was held, and what is reported and not billed is free.
+    let is_unknown = |line: &Value| line["cost_usd"].is_null();
+    let tokens = |fields: &[&str], instead: &str| -> u64 {
+        let of = |line: &Value| match line["cost_usd"].as_str() {
+            None => line[instead].as_u64().unwrap_or(0),
+            Some("0") => 0,
+            Some(_) => fields.iter().filter_map(|field| line[field].as_u64()).sum(),
+        };
+        ledger.iter().map(of).sum()
     };
-    let input = tokens(&[
-        "input_tokens",
-        "cache_creation_5m_input_tokens",
-        "cache_creation_1h_input_tokens",
-    ]);
+    let input = tokens(
+        &[
+            "input_tokens",
+            "cache_creation_5m_input_tokens",
+            "cache_creation_1h_input_tokens",
+        ],
+        "estimated_input_tokens",
+    );
     let usage = support::json(&get(&pair.gateway.admin, "/usage.json").await);
     let budgets = usage["budgets"].as_array().unwrap();
     let charged = |meter: &str| -> u64 {
@@ -181,7 +188,10 @@ async fn the_ledger_the_budget_and_the_truth_agree_to_the_token() {
     };
     println!("budget: {budgets:?}");
     assert_eq!(charged("input_tokens"), input);
-    assert_eq!(charged("output_tokens"), tokens(&["output_tokens"]));
+    let output = charged("output_tokens") - tokens(&["output_tokens"], "output_tokens");
+    let unknown = u64::try_from(ledger.iter().filter(|line| is_unknown(line)).count()).unwrap();
+    println!("{output} output tokens held for {unknown} unknown answers");
+    assert!(output >= unknown && output <= unknown * support::MAX_TOKENS);
 }
 
 /// Makes a call as planned, and leaves it where it is planned.
@@ -190,18 +200,23 @@ async fn call(client: &support::TestClient, url: &str, plan: &Plan) {
     let mut request = request(url, message(&format!("call {number}"), plan.is_stream));
     let headers = request.headers_mut();
     headers.insert("x-session-id", number.to_string().parse().unwrap());
+    // A pooled connection may have been closed for idleness just now; nothing was asked then.
+    let ask = async || match client.request(request.clone()).await {
+        Ok(response) => response,
+        Err(_) => client.request(request.clone()).await.unwrap(),
+    };
     let Some(frames) = plan.leaves_after else {
-        let response = client.request(request).await.unwrap();
-        let mut body = response.into_body();
+        let mut body = ask().await.into_body();
         while let Some(Ok(_)) = body.frame().await {}
         return;
     };
     if frames == 0 {
         // Before the head: it is sent, and not waited for.
-        let _ = tokio::time::timeout(Duration::from_millis(2), client.request(request)).await;
+        let request = client.request(request.clone());
+        let _ = tokio::time::timeout(Duration::from_millis(2), request).await;
         return;
     }
-    let mut body = client.request(request).await.unwrap().into_body();
+    let mut body = ask().await.into_body();
     for _ in 1..frames {
         if !matches!(body.frame().await, Some(Ok(_))) {
             return;
@@ -230,7 +245,7 @@ fn check(line: &Value) {
         "partial" => {
             assert_eq!(line["input_tokens"], 100 + expected % 977, "{line}");
             assert_ne!(outcome, "complete", "{line}");
-            assert!(matches!(plan.fault, 3 | 4 | 5 | 6), "{line}");
+            assert!(matches!(plan.fault, 3..=6), "{line}");
         }
         _ => {
             assert_ne!(outcome, "complete", "{line}");

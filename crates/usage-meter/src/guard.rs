@@ -183,7 +183,13 @@ impl Guard {
 
     /// It is over, and the caller waits for the end; `looked` is how it looked from here.
     pub(crate) fn end(&mut self, looked: End) -> Delivery {
+        let is_ours = matches!(self.stage, Stage::Said);
         match self.finish(looked) {
+            // That nothing can be recorded has to be said, recorded or not.
+            Some(record) if is_ours && !self.ledger.is_ready() => {
+                self.ledger.hand_over(record);
+                Delivery::delivered()
+            }
             Some(record) => self.ledger.deliver(record),
             None => Delivery::delivered(),
         }

@@ -88,10 +88,16 @@ where
     }
 
     /// Puts a record in for someone who can wait; with a receipt, until it has arrived.
+    ///
+    /// While nothing arrives, that is said at once; the record still waits for its turn.
     pub(crate) fn deliver(&self, record: Arc<UsageRecord>, with_receipt: bool) -> Delivery
     where
         Q: Clone + Send + 'static,
     {
+        if with_receipt && self.counters.is_failing.load(Relaxed) {
+            self.record(record);
+            return Delivery::failed();
+        }
         let mut parcel = Parcel::new(record);
         let receipt = with_receipt.then(|| {
             let (receipt, arrived) = oneshot::channel();

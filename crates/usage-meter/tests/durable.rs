@@ -172,7 +172,10 @@ async fn without_a_disk_calls_are_refused_and_an_answer_under_way_loses_its_end(
     assert!(!ledger.is_ready());
     let response = call(false).await.unwrap();
     assert_eq!(response.status(), 503);
-    drop((plain, response));
+    let refusal = String::from_utf8(take(response.into_body()).await.to_vec()).unwrap();
+    assert!(refusal.contains("usage cannot be recorded"), "{refusal}");
+    // What ends meanwhile is not waited for.
+    assert!(take(plain).await.is_empty());
 
     // Whoever left or was refused is in the ledger once it can be written.
     disk.set(|state| state.is_broken = false);

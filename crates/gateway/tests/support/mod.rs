@@ -162,6 +162,12 @@ impl Gateway {
         panic!("the ledger has {} of {lines} lines", self.ledger().len());
     }
 
+    /// Ends it at once, without a word: SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// All it has logged.
     pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(self.folder.join("stderr")).unwrap()
@@ -214,11 +220,14 @@ pub(crate) fn request(url: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>>
         .unwrap()
 }
 
+/// What a message asks for at most.
+pub(crate) const MAX_TOKENS: u64 = 128;
+
 /// The body of a Messages call.
 pub(crate) fn message(text: &str, stream: bool) -> String {
     serde_json::json!({
         "model": "claude-sonnet-5-5",
-        "max_tokens": 128,
+        "max_tokens": MAX_TOKENS,
         "stream": stream,
         "messages": [{ "role": "user", "content": text }],
     })

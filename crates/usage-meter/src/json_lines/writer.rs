@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::output::Output;
-use super::{JsonLinesThread, Message};
+use super::{JsonLines, JsonLinesThread, Message};
 use crate::ledger_line::LedgerLine;
 use crate::outbox::{Counters, Parcel};
 
@@ -23,6 +24,8 @@ use crate::outbox::{Counters, Parcel};
 pub struct JsonLinesWriter {
     out: Box<dyn Output>,
     receiver: Receiver<Message>,
+    /// What was taken out of the queue before its turn.
+    backlog: VecDeque<Message>,
     queue: Option<SyncSender<Message>>,
     counters: Arc<Counters>,
     line: LedgerLine,
@@ -66,6 +69,7 @@ impl JsonLinesWriter {
         Self {
             out,
             receiver,
+            backlog: VecDeque::new(),
             queue: Some(queue),
             counters,
             line: LedgerLine::default(),
@@ -86,9 +90,11 @@ impl JsonLinesWriter {
         // Its own sender would keep the queue open for ever.
         self.queue = None;
         while !self.is_closed {
-            match self.receiver.recv() {
-                Ok(message) => self.take(message),
-                Err(mpsc::RecvError) => self.is_closed = true,
+            if self.backlog.is_empty() {
+                match self.receiver.recv() {
+                    Ok(message) => self.take(message),
+                    Err(mpsc::RecvError) => self.is_closed = true,
+                }
             }
             self.gather();
             let is_awaited = !self.receipts.is_empty();
@@ -133,10 +139,29 @@ impl JsonLinesWriter {
     /// Takes what is in the queue.
     fn gather(&mut self) {
         while self.lines.len() < BATCH && !self.is_closed {
-            match self.receiver.try_recv() {
-                Ok(message) => self.take(message),
-                Err(_) => return,
+            match self.next() {
+                Some(message) => self.take(message),
+                None => return,
             }
+        }
+    }
+
+    fn next(&mut self) -> Option<Message> {
+        let waiting = self.backlog.pop_front();
+        waiting.or_else(|| self.receiver.try_recv().ok())
+    }
+
+    /// Tells everybody who waits that their record will not be there in time.
+    fn disappoint(&mut self) {
+        self.receipts.clear();
+        while self.backlog.len() < JsonLines::CAPACITY.get() {
+            let Ok(mut message) = self.receiver.try_recv() else {
+                return;
+            };
+            if let Message::Record(parcel) = &mut message {
+                parcel.receipt = None;
+            }
+            self.backlog.push_back(message);
         }
     }
 
@@ -162,8 +187,7 @@ impl JsonLinesWriter {
             self.counters.failed_writes.fetch_add(1, Relaxed);
             failures += 1;
             if failures >= LAST_TRIES {
-                // The lines are tried on; whoever waited is told that they are not there.
-                self.receipts.clear();
+                self.disappoint();
                 if self.is_closed || self.counters.is_closing.load(Acquire) {
                     self.give_up(progress.written);
                     return Err(error);
@@ -215,7 +239,7 @@ impl JsonLinesWriter {
 
     /// Counts what came too late.
     fn lose_the_rest(&mut self, mut lost: u64) {
-        while let Ok(message) = self.receiver.try_recv() {
+        while let Some(message) = self.next() {
             lost += u64::from(matches!(message, Message::Record(_)));
         }
         self.counters.lose(lost);
