@@ -36,7 +36,7 @@ async fn call_on(url: String, finished: Arc<Mutex<HashSet<String>>>, caller: usi
     let mut number = 0;
     loop {
         number += 1;
-        match call(&client, &url, (caller + number) % 2 == 0).await {
+        match call(&client, &url, (caller + number).is_multiple_of(2)).await {
             Some(id) => {
                 finished.lock().unwrap().insert(id);
             }

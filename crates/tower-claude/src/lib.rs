@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`TenantAuthLayer`] | who is calling? | `tenant-auth` |
 //! | [`UsageMeterLayer`] | what did it cost, and who pays? | `usage-meter` |
+//! | `CaptureLayer` | what was said, redacted? | `capture` |
 //! | [`TokenBudgetLayer`] | may they spend it? | `token-budget` |
 //! | [`FailoverLayer`] | where else can it run? | `failover` |
 //! | [`RetryLayer`] | is it worth trying the same place again? | `retry` |
@@ -18,12 +19,15 @@
 //!
 //! # Features
 //!
-//! The five layers are on by default. `platforms` adds Claude's API as a service, `tls` lets it
+//! The five layers of the pipeline are on by default. `capture` adds the one that keeps text,
+//! beside the meter, `platforms` adds Claude's API as a service, `tls` lets it
 //! speak HTTPS, `metrics` lets the meter write to the `metrics` facade, and `keygen` makes keys
 //! for tenants.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "capture")]
+pub use tower_claude_capture as capture;
 pub use tower_claude_core as core;
 pub use tower_claude_pricing as pricing;
 
@@ -40,6 +44,9 @@ pub use tower_claude_token_budget as token_budget;
 #[cfg(feature = "usage-meter")]
 pub use tower_claude_usage_meter as usage_meter;
 
+#[cfg(feature = "capture")]
+#[doc(no_inline)]
+pub use tower_claude_capture::CaptureLayer;
 #[cfg(feature = "failover")]
 #[doc(no_inline)]
 pub use tower_claude_failover::FailoverLayer;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use sync_wrapper::SyncFuture;
 use tokio::sync::oneshot;
 
 /// When a record is where its sink promises to have it; what
@@ -26,7 +27,7 @@ enum State {
     Delivered,
     Failed,
     Receipt(oneshot::Receiver<()>),
-    Boxed(Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send>>),
+    Boxed(Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + Sync>>),
     Both(Box<(Delivery, Delivery)>),
 }
 
@@ -48,7 +49,8 @@ impl Delivery {
     where
         F: Future<Output = Result<(), Undelivered>> + Send + 'static,
     {
-        Self(State::Boxed(Box::pin(future)))
+        // A body that holds one is shared between threads where the host's bodies are.
+        Self(State::Boxed(Box::pin(SyncFuture::new(future))))
     }
 
     /// Waits for this delivery and the other one.

@@ -37,8 +37,6 @@ const ROWS: &[Row] = &[
         "remove it; digests are \"sha256:…\"",
     ),
     row("retry.hold_head", IsBool(false), "use true"),
-    row("usage.capture", Is("redacted"), "use \"none\""),
-    row("usage.capture_file", Present, "remove it"),
     row("targets.platform", Is("bedrock"), "use \"anthropic\""),
     row("targets.platform", Is("vertex"), "use \"anthropic\""),
     row("targets.platform", Is("foundry"), "use \"anthropic\""),

@@ -77,7 +77,7 @@ impl Config {
             budget: Budget::read(table.section("budget", "budget")),
             retry: Retry::read(table.section("retry", "retry")),
             failover: Failover::read(table.section("failover", "failover")),
-            usage: Usage::read(table.section("usage", "usage"), source.path("usage.jsonl")),
+            usage: Usage::read(table.section("usage", "usage"), |name| source.path(name)),
             targets: targets.into_iter().filter_map(Target::read).collect(),
             tenants: tenants
                 .into_iter()

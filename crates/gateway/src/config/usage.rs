@@ -22,6 +22,12 @@ pub struct Usage {
     pub on_disconnect: OnDisconnect,
     /// Whether request and response texts are kept.
     pub capture: Capture,
+    /// The file they are kept in.
+    pub capture_file: PathBuf,
+    /// How much text of each direction is kept, in bytes.
+    pub capture_limit: usize,
+    /// What else is taken out, besides what always is: regular expressions by name.
+    pub capture_patterns: Vec<(String, String)>,
 }
 
 /// When the ledger goes on in another file.
@@ -56,13 +62,16 @@ pub enum Capture {
     /// Nothing.
     #[default]
     None,
-    /// Their shape without their content.
+    /// The texts, without what tells of persons or opens doors.
     Redacted,
 }
 
 const CAPTURE: &[(&str, Capture)] = &[("none", Capture::None), ("redacted", Capture::Redacted)];
 const ON_DISCONNECT: &[(&str, OnDisconnect)] = &[("abort", OnDisconnect::Abort)];
 const ROTATE: &[(&str, bool)] = &[("never", false), ("day", true)];
+
+/// How much text of each direction is kept, unless the file says otherwise, in bytes.
+const CAPTURE_LIMIT: usize = 64 * 1024;
 
 /// How many more tokens are read, unless the file says otherwise.
 const DRAIN_TOKENS: NonZeroU64 = NonZeroU64::MIN.saturating_add(1_999);
@@ -84,10 +93,11 @@ impl Default for OnDisconnect {
 // === impl Usage ===
 
 impl Usage {
-    pub(super) fn read(mut table: TableReader<'_>, default_ledger: PathBuf) -> Self {
+    pub(super) fn read(mut table: TableReader<'_>, default: impl Fn(&str) -> PathBuf) -> Self {
+        let patterns = table.take("capture_patterns").and_then(|value| patterns(&value));
         let capture = |value: &Value<'_>| value.choice(CAPTURE);
         let usage = Self {
-            ledger: table.or("ledger", Value::path, default_ledger),
+            ledger: table.or("ledger", Value::path, default("usage.jsonl")),
             durable: table.or("durable", Value::boolean, true),
             rotation: Rotation {
                 size: table.optional("rotate_size", size).and_then(bytes),
@@ -95,10 +105,22 @@ impl Usage {
             },
             on_disconnect: table.or("on_disconnect", on_disconnect, OnDisconnect::default()),
             capture: table.or("capture", capture, Capture::default()),
+            capture_file: table.or("capture_file", Value::path, default("capture.jsonl")),
+            capture_limit: table.or("capture_limit", size, CAPTURE_LIMIT),
+            capture_patterns: patterns.unwrap_or_default(),
         };
         table.finish();
         usage
     }
+}
+
+fn patterns(value: &Value<'_>) -> Option<Vec<(String, String)>> {
+    let mut table = value.table("usage.capture_patterns")?;
+    let patterns = table.take_all().filter_map(|(name, value)| {
+        let expression = value.string()?;
+        Some((name.to_owned(), expression.to_owned()))
+    });
+    Some(patterns.collect())
 }
 
 fn bytes(size: usize) -> Option<NonZeroU64> {

@@ -17,7 +17,6 @@ fn keys_of_sections() {
         ("auth", "jwt", "{ issuer = \"i\", audience = \"a\" }"),
         ("auth", "trusted_peers", "[\"127.0.0.0/8\"]"),
         ("auth", "pepper", "{ env = \"UNSET\" }"),
-        ("usage", "capture_file", "\"capture.jsonl\""),
     ] {
         let more = format!("[{section}]\n{key} = {value}\n");
         assert_refused(&more, &format!("`{section}.{key}`"));
@@ -30,7 +29,6 @@ fn values_of_sections() {
         ("auth", "mode", "\"jwt\""),
         ("auth", "mode", "\"trusted-header\""),
         ("retry", "hold_head", "false"),
-        ("usage", "capture", "\"redacted\""),
     ] {
         let more = format!("[{section}]\n{key} = {value}\n");
         assert_refused(&more, &format!("`{section}.{key} = {value}`"));

@@ -112,7 +112,8 @@ impl Role {
             "core" => Self::Core,
             "pricing" => Self::Pricing,
             "testkit" => Self::Testkit,
-            "tenant-auth" | "usage-meter" | "token-budget" | "failover" | "retry" => Self::Layer,
+            "batches" | "capture" | "failover" | "retry" | "tenant-auth" | "token-budget"
+            | "usage-meter" => Self::Layer,
             "platforms" => Self::Platforms,
             "tower-claude" => Self::Facade,
             "gateway" => Self::Gateway,
