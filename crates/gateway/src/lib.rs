@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod budget_store;
+mod capturing;
 pub mod cli;
 pub mod config;
 mod convert;
@@ -20,8 +21,11 @@ pub mod server;
 mod stack;
 mod start_error;
 pub mod telemetry;
+mod upstream;
+mod writers;
 
 pub use budget_store::Books;
 pub use run::run;
 pub use stack::{Stack, View};
 pub use start_error::StartError;
+pub use writers::Writers;

@@ -164,7 +164,7 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     let admin_listen = options.admin_listen.or(config.server.admin_listen);
     let admin_listener = admin_listen.map(bind).transpose()?;
     let metrics = telemetry::install_metrics()?;
-    let (stack, view, ledger) = Stack::build(&config)?;
+    let (stack, view, writers) = Stack::build(&config)?;
     let books = view.store.clone();
     if let Checked::Bad(why) = books.check(Duration::from_millis(300)).await {
         return Err(StartError::new(why));
@@ -224,9 +224,7 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     }
     watch.abort();
     keys.abort();
-    ledger
-        .close()
-        .map_err(|error| StartError::new(format!("writing the last of the ledger: {error}")))?;
+    writers.close()?;
     if let Some(task) = admin_task {
         task.abort();
     }

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,28 +10,29 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
-use tower_claude::core::{BoxError, Target, TenantId};
+use tower_claude::capture::{CaptureFile, CaptureFileWriter};
+use tower_claude::core::{BoxError, TenantId};
 use tower_claude::failover::{Breaker, Health};
-use tower_claude::platforms::{
-    Anthropic, ApiKey, BoundaryLayer, HttpClient, HttpClientBuilder, Platforms,
-};
+use tower_claude::platforms::{Anthropic, BoundaryLayer, HttpClient, HttpClientBuilder, Platforms};
 use tower_claude::tenant_auth::StaticKeys;
 use tower_claude::token_budget::{BudgetStats, MemoryStore, Plans, WhenStoreIsDown};
 use tower_claude::usage_meter::{
-    DrainLayer, Drainer, Draining, Drains, JsonLines, JsonLinesThread, Labels, MetricsSink, Prices,
-    Tally,
+    DrainLayer, Drainer, Draining, Drains, JsonLines, Labels, MetricsSink, Prices, Tally,
 };
 use tower_claude::{
-    AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
+    AuthorizeLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer,
+    UsageMeterLayer,
 };
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::budget_store::Books;
-use crate::config::{Config, SecretSource};
+use crate::capturing::captured;
+use crate::config::Config;
 use crate::edge::Edge;
 use crate::key_file::KeyFile;
-use crate::{StartError, convert};
+use crate::upstream::Upstream;
+use crate::{StartError, Writers, convert};
 
 /// The layers of one gateway, and what they share.
 ///
@@ -42,6 +43,7 @@ pub struct Stack {
     auth: TenantAuthLayer<StaticKeys>,
     /// Where callers who leave are read on without.
     draining: Option<Draining>,
+    capture: Option<CaptureLayer<CaptureFile>>,
     meter: UsageMeterLayer<Sinks>,
     authorize: AuthorizeLayer,
     budget: TokenBudgetLayer<Books>,
@@ -69,6 +71,8 @@ pub struct View {
     pub plans: Plans,
     /// Whether records are written.
     pub ledger: JsonLines,
+    /// Whether texts are written, if they are kept.
+    pub capture: Option<CaptureFile>,
     /// How the calls fare whose callers have left.
     pub drains: Drains,
     /// Every tenant, and its plan.
@@ -77,47 +81,48 @@ pub struct View {
 
 type Sinks = (JsonLines, Arc<MetricsSink>, Tally);
 
-#[derive(Debug)]
-struct Upstream {
-    target: Target,
-    base_url: String,
-    key: ApiKey,
-    /// Where the key was read from, if that can change.
-    file: Option<PathBuf>,
-}
-
 // === impl Stack ===
 
 impl Stack {
-    /// Builds the layers; the thread writes the ledger and has to be closed at the end.
-    pub fn build(config: &Config) -> Result<(Self, View, JsonLinesThread), StartError> {
-        let (ledger, writer) = convert::ledger(&config.usage).map_err(|error| {
-            let path = config.usage.ledger.display();
-            StartError::new(format!("opening the ledger {path}: {error}"))
-        })?;
+    /// Builds the layers, and what writes for them.
+    pub fn build(config: &Config) -> Result<(Self, View, Writers), StartError> {
+        let usage = &config.usage;
+        let (ledger, writer) =
+            convert::ledger(usage).map_err(|error| opening("ledger", &usage.ledger, &error))?;
+        let (capture, texts) = match &usage.capture {
+            Some(capture) => CaptureFile::open(&capture.file)
+                .map(|(file, texts)| (Some(file), Some(texts)))
+                .map_err(|error| opening("capture file", &capture.file, &error))?,
+            None => (None, None),
+        };
         let books = Books::new(&config.budget)?;
-        let (stack, view) = Self::assemble(config, ledger, books)?;
-        let thread = writer.spawn_thread().map_err(StartError::new)?;
-        Ok((stack, view, thread))
+        let (stack, view) = Self::assemble(config, ledger, capture, books)?;
+        let texts = texts.map(CaptureFileWriter::spawn_thread).transpose();
+        let writers = Writers::new(
+            writer.spawn_thread().map_err(StartError::new)?,
+            texts.map_err(StartError::new)?,
+        );
+        Ok((stack, view, writers))
     }
 
-    /// Tries what [`build`](Self::build) does, without the ledger's file.
+    /// Tries what [`build`](Self::build) does, without the files that are written.
     pub fn check(config: &Config) -> Result<(), StartError> {
         let (ledger, _writer) = JsonLines::new(io::sink(), NonZeroUsize::MIN);
         let books = Books::Memory(MemoryStore::new());
-        Self::assemble(config, ledger, books).map(drop)
+        Self::assemble(config, ledger, None, books).map(drop)
     }
 
     fn assemble(
         config: &Config,
         ledger: JsonLines,
+        capture: Option<CaptureFile>,
         store: Books,
     ) -> Result<(Self, View), StartError> {
         let intake = convert::intake(&config.server);
         let prices = Prices::new(convert::prices(config));
         let plans = convert::plans(config)?;
         let tally = Tally::new();
-        let upstreams = upstreams(config)?;
+        let upstreams = Upstream::all(config)?;
         let metrics = Arc::new(MetricsSink::new(labels(config, &prices)));
         let targets = || upstreams.iter().map(|upstream| upstream.target.clone());
         let failover = FailoverLayer::new(targets())
@@ -140,6 +145,7 @@ impl Stack {
             when_store_is_down: config.budget.when_store_is_down,
             plans,
             ledger: ledger.clone(),
+            capture: capture.clone(),
             tenants: tenants(config)?,
         };
         let priced = prices.clone();
@@ -148,6 +154,13 @@ impl Stack {
         let stack = Self {
             auth: TenantAuthLayer::new(keys),
             draining,
+            capture: capture
+                .zip(config.usage.capture.as_ref())
+                .map(|(file, settings)| {
+                    CaptureLayer::new(settings.redactor.clone(), file)
+                        .limit(settings.limit)
+                        .intake(intake.clone())
+                }),
             meter: UsageMeterLayer::new((ledger, metrics, tally))
                 .prices(prices)
                 .intake(intake.clone()),
@@ -177,11 +190,7 @@ impl Stack {
 
     /// The keys of targets that came from files, to be read again when those change.
     pub(crate) fn key_files(&self) -> Vec<KeyFile> {
-        let files = self.targets.iter().filter_map(|upstream| {
-            let path = upstream.file.clone()?;
-            Some(KeyFile::new(path, upstream.key.clone()))
-        });
-        files.collect()
+        self.targets.iter().filter_map(Upstream::key_file).collect()
     }
 
     /// A service with connections of its own; streams end when `stop` is cancelled. Where
@@ -204,7 +213,8 @@ impl Stack {
         let service = self.retry.layer(self.platforms()?);
         let service = BoundaryLayer::new().layer(self.failover.layer(service));
         let service = self.authorize.layer(self.budget.layer(service));
-        let service = self.auth.layer(drain.layer(self.meter.layer(service)));
+        let service = captured(self.capture.as_ref(), self.meter.layer(service));
+        let service = self.auth.layer(drain.layer(service));
         Ok(Edge::new(service, self.body_timeout, stop))
     }
 
@@ -231,22 +241,8 @@ impl Stack {
     }
 }
 
-fn upstreams(config: &Config) -> Result<Vec<Upstream>, StartError> {
-    config
-        .targets
-        .iter()
-        .map(|settings| {
-            Ok(Upstream {
-                target: convert::target(settings),
-                base_url: settings.base_url.to_string(),
-                key: ApiKey::new(settings.credential.secret.expose()).map_err(StartError::new)?,
-                file: match &settings.credential.source {
-                    SecretSource::File(path) => Some(path.clone()),
-                    SecretSource::Env(_) => None,
-                },
-            })
-        })
-        .collect()
+fn opening(what: &str, path: &Path, error: &io::Error) -> StartError {
+    StartError::new(format!("opening the {what} {}: {error}", path.display()))
 }
 
 fn tenants(config: &Config) -> Result<Arc<[(TenantId, String)]>, StartError> {

@@ -2,6 +2,7 @@
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tower_claude::capture::CaptureFile;
 use tower_claude::core::Refusal;
 use tower_claude::failover::Health;
 use tower_claude::tenant_auth::AuthFailure;
@@ -17,6 +18,9 @@ const TARGET_UP: &str = "claude_target_up";
 /// Records that could not be kept, and writes that failed and are tried again.
 const LEDGER_LOST: &str = "claude_ledger_lost_total";
 const LEDGER_FAILED: &str = "claude_ledger_failed_writes_total";
+/// The same of texts that are kept.
+const CAPTURE_LOST: &str = "claude_capture_lost_total";
+const CAPTURE_FAILED: &str = "claude_capture_failed_writes_total";
 /// How much of a limit a tenant has spent, 0 to 1, more in debt.
 const BUDGET_USED: &str = "claude_budget_used_ratio";
 /// Whether the budget's store answers: 1 or 0.
@@ -114,6 +118,12 @@ pub(crate) fn show_targets(health: &Health) {
 pub(crate) fn show_ledger(ledger: &JsonLines) {
     counter!(LEDGER_LOST).absolute(ledger.lost());
     counter!(LEDGER_FAILED).absolute(ledger.failed_writes());
+}
+
+/// Brings the counters of the capture file up to date.
+pub(crate) fn show_capture(capture: &CaptureFile) {
+    counter!(CAPTURE_LOST).absolute(capture.lost());
+    counter!(CAPTURE_FAILED).absolute(capture.failed_writes());
 }
 
 /// Brings the numbers of the calls that are read on without their callers up to date.

@@ -104,6 +104,9 @@ impl Admin {
                 telemetry::show_ledger(&self.0.view.ledger);
                 telemetry::show_drains(&self.0.view.drains);
                 let view = &self.0.view;
+                if let Some(capture) = &view.capture {
+                    telemetry::show_capture(capture);
+                }
                 let is_up = view.store.is_up() && view.budget.is_store_up();
                 telemetry::show_budget_layer(&view.budget, is_up);
                 for budget in usage::budgets(&self.0.view).await {

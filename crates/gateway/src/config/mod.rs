@@ -31,6 +31,7 @@
 
 mod auth;
 mod budget;
+mod capture;
 mod credential;
 mod digest;
 mod dollars;
@@ -63,6 +64,7 @@ mod usage;
 
 pub use auth::{Auth, AuthMode};
 pub use budget::{Budget, Store};
+pub use capture::Capture;
 pub use credential::{Credential, SecretSource};
 pub use dollars::Dollars;
 pub use failover::{Breaker, Failover};
@@ -79,4 +81,4 @@ pub use surroundings::Surroundings;
 pub use target::{Platform, Target};
 pub use tenant::Tenant;
 pub use tenant_key::TenantKey;
-pub use usage::{Capture, OnDisconnect, Rotation, Usage};
+pub use usage::{OnDisconnect, Rotation, Usage};

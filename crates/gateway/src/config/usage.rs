@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::capture::Capture;
 use super::duration::timeout;
 use super::reader::{TableReader, Value};
 use super::size::size;
 
 /// `[usage]`: what is written down about each call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Usage {
     /// The file that gets one line a call.
@@ -20,14 +21,8 @@ pub struct Usage {
     pub rotation: Rotation,
     /// What happens upstream when the caller leaves.
     pub on_disconnect: OnDisconnect,
-    /// Whether request and response texts are kept.
-    pub capture: Capture,
-    /// The file they are kept in.
-    pub capture_file: PathBuf,
-    /// How much text of each direction is kept, in bytes.
-    pub capture_limit: usize,
-    /// What else is taken out, besides what always is: regular expressions by name.
-    pub capture_patterns: Vec<(String, String)>,
+    /// How request and response texts are kept; not at all by default.
+    pub capture: Option<Capture>,
 }
 
 /// When the ledger goes on in another file.
@@ -55,23 +50,8 @@ pub enum OnDisconnect {
     },
 }
 
-/// What is kept of the texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Capture {
-    /// Nothing.
-    #[default]
-    None,
-    /// The texts, without what tells of persons or opens doors.
-    Redacted,
-}
-
-const CAPTURE: &[(&str, Capture)] = &[("none", Capture::None), ("redacted", Capture::Redacted)];
 const ON_DISCONNECT: &[(&str, OnDisconnect)] = &[("abort", OnDisconnect::Abort)];
 const ROTATE: &[(&str, bool)] = &[("never", false), ("day", true)];
-
-/// How much text of each direction is kept, unless the file says otherwise, in bytes.
-const CAPTURE_LIMIT: usize = 64 * 1024;
 
 /// How many more tokens are read, unless the file says otherwise.
 const DRAIN_TOKENS: NonZeroU64 = NonZeroU64::MIN.saturating_add(1_999);
@@ -94,8 +74,6 @@ impl Default for OnDisconnect {
 
 impl Usage {
     pub(super) fn read(mut table: TableReader<'_>, default: impl Fn(&str) -> PathBuf) -> Self {
-        let patterns = table.take("capture_patterns").and_then(|value| patterns(&value));
-        let capture = |value: &Value<'_>| value.choice(CAPTURE);
         let usage = Self {
             ledger: table.or("ledger", Value::path, default("usage.jsonl")),
             durable: table.or("durable", Value::boolean, true),
@@ -104,23 +82,11 @@ impl Usage {
                 is_daily: table.or("rotate", |value| value.choice(ROTATE), false),
             },
             on_disconnect: table.or("on_disconnect", on_disconnect, OnDisconnect::default()),
-            capture: table.or("capture", capture, Capture::default()),
-            capture_file: table.or("capture_file", Value::path, default("capture.jsonl")),
-            capture_limit: table.or("capture_limit", size, CAPTURE_LIMIT),
-            capture_patterns: patterns.unwrap_or_default(),
+            capture: Capture::read(&mut table, default("capture.jsonl")),
         };
         table.finish();
         usage
     }
-}
-
-fn patterns(value: &Value<'_>) -> Option<Vec<(String, String)>> {
-    let mut table = value.table("usage.capture_patterns")?;
-    let patterns = table.take_all().filter_map(|(name, value)| {
-        let expression = value.string()?;
-        Some((name.to_owned(), expression.to_owned()))
-    });
-    Some(patterns.collect())
 }
 
 fn bytes(size: usize) -> Option<NonZeroU64> {

@@ -255,3 +255,21 @@ fn a_model_without_a_price_does_not_go_with_a_limit_in_dollars() {
     let price = "[prices.mine]\ninput = 1\noutput = 2\n";
     config(&format!("{SMALL}{plan}{tenant}{price}"));
 }
+
+#[test]
+fn patterns_of_what_is_not_kept_are_checked_where_they_stand() {
+    let patterns = |patterns: &str| {
+        let table = format!("[usage.capture_patterns]\nstaff = '\\bE-[0-9]+\\b'\n{patterns}\n");
+        printed_after_small(&table)
+    };
+    assert_eq!(
+        patterns("room = 'R-[0-9+'"),
+        "gateway.toml:12: error: pattern room cannot be read: unclosed character class; \
+         write a regular expression in '…'"
+    );
+    assert_eq!(
+        patterns("any = '.*'"),
+        "gateway.toml:12: error: pattern any fits the empty text, and so everywhere; \
+         write a regular expression in '…'"
+    );
+}
