@@ -19,6 +19,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use support::inner::{Inner, InnerBody};
+use tower_claude::capture::{
+    self, CaptureBody, CaptureFile, CaptureFileThread, CaptureFileWriter, CaptureRecord,
+    CaptureSink, Captured, CapturedSide, CapturedText, Redactions, Redactor, Role, Unread,
+};
 use tower_claude::core::*;
 use tower_claude::failover::{
     self, Breaker, ByPriority, Candidate, Health, ModelClass, Order, Route, TargetHealth,
@@ -39,11 +43,13 @@ use tower_claude::token_budget::{
     Reservation, ReservationId, Reserved, Settlement, Standings, StoreError,
 };
 use tower_claude::usage_meter::{
-    AttemptRecords, Fanout, JsonLines, JsonLinesThread, JsonLinesWriter, Prices, Snapshot, Tally,
-    UsageRecord, UsageSink,
+    AttemptRecords, Delivery, Departure, DrainBody, DrainFuture, DrainLayer, Drainer, Draining,
+    Drains, Fanout, JsonLines, JsonLinesBuilder, JsonLinesThread, JsonLinesWriter, Overflow,
+    Prices, Report, Snapshot, SpillFile, Tally, Undelivered, UsageRecord, UsageSink,
 };
 use tower_claude::{
-    AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
+    AuthorizeLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer,
+    UsageMeterLayer,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -136,6 +142,8 @@ fn layers_are_shared_their_futures_sent_and_their_bodies_moved() {
     // It hands the body on as it is, so the inner service decides what it may be.
     is_layer::<TenantAuthLayer<StaticKeys>, CallBody>();
     is_layer::<UsageMeterLayer, OnlySend>();
+    is_layer::<DrainLayer, CallBody>();
+    is_layer::<CaptureLayer, OnlySend>();
     is_layer::<AuthorizeLayer, OnlySend>();
     is_layer::<Budget, OnlySend>();
     is_layer::<FailoverLayer, OnlySend>();
@@ -160,11 +168,11 @@ fn what_travels_with_a_request_is_shared() {
     each!([shared cloned moved]: ByteSemaphore, ContentSizes, Dialect, Endpoint, End, Hints);
     each!([shared cloned moved]: Iteration, IterationKind, InferenceGeo, Platform, Metered, Scope);
     each!([shared cloned moved]: Sent, ServiceTier, Speed, Text, Timestamp, Usage, RefusalKind);
-    each!([shared moved]: AttemptLog, BytePermit, SseScanner);
+    each!([shared moved]: AttemptLog, BytePermit, SseScanner, FrameScanner, FramesReader);
     each!([sent moved]: CallBody, Prepare, Prepared, Unprepared, Replay);
     each!([sent moved]: ResponseBody<InnerBody>, TapBody<InnerBody>, PeekedBody<InnerBody>);
     each!([sent moved]: Peek<InnerBody>, Peeked<InnerBody>);
-    each!([error]: Refusal, TransportError, InvalidTenantId);
+    each!([error]: Refusal, TransportError, InvalidTenantId, FrameError);
 }
 
 #[test]
@@ -172,7 +180,15 @@ fn what_a_user_holds_of_a_layer_is_shared() {
     each!([shared cloned]: Credential, KeyDigest, StaticKey, StaticKeys, AuthFailure, Residencies);
     shared::<Key>();
     each!([shared cloned]: Fanout, JsonLines, Prices, Tally, Snapshot, UsageRecord, AttemptRecords);
-    each!([sent]: JsonLinesWriter, JsonLinesThread);
+    each!([shared cloned]: Departure, Draining, Drains, JsonLinesBuilder, Overflow, SpillFile);
+    each!([shared]: Delivery, Report);
+    each!([sent]: JsonLinesWriter, JsonLinesThread, Drainer, DrainFuture<Ready<()>>);
+    each!([sent moved]: DrainBody<InnerBody>, CaptureBody<InnerBody>);
+    each!([shared cloned]: CaptureFile, CaptureRecord, CapturedSide, CapturedText, Redactions);
+    each!([shared cloned]: Redactor, Role, Unread);
+    each!([shared]: Captured);
+    each!([sent]: CaptureFileWriter, CaptureFileThread);
+    each!([error]: Undelivered, capture::ConfigError);
     each!([shared cloned]: MemoryStore, Plans, Plan, Limit, Owner, Amounts, Standings, LimitUsage);
     each!([shared cloned]: Reservation, ReservationId, Settlement, Reserved, DefaultEstimate);
     each!([shared cloned]: Health, TargetHealth, Breaker, ModelClass, Order);
@@ -188,5 +204,5 @@ fn what_a_user_holds_of_a_layer_is_shared() {
 fn seams_can_be_objects() {
     each!([shared cloned]: Arc<dyn UsageSink + Send + Sync>, Arc<dyn Route + Send + Sync>);
     each!([shared cloned]: Arc<dyn Classify + Send + Sync>, Arc<dyn Estimate + Send + Sync>);
-    each!([shared cloned]: Arc<dyn Jitter + Send + Sync>);
+    each!([shared cloned]: Arc<dyn Jitter + Send + Sync>, Arc<dyn CaptureSink + Send + Sync>);
 }

@@ -18,7 +18,9 @@ use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
-use support::{FOREIGN, KEY, auth, authorize, budget, failover, meter, request, retry, text};
+use support::{
+    FOREIGN, KEY, auth, authorize, budget, capture, drain, failover, meter, request, retry, text,
+};
 use tower::ServiceExt;
 use tower_claude::core::CallBody;
 use tower_claude_testkit::{FakeClaude, FakeServer, wire};
@@ -44,6 +46,8 @@ macro_rules! with_each_layer {
         $run("none", Identity::new()).await;
         $run("TenantAuth", auth()).await;
         $run("UsageMeter", meter().0).await;
+        $run("Drain", drain()).await;
+        $run("Capture", capture()).await;
         $run("TokenBudget", budget()).await;
         $run("Failover", failover()).await;
         $run("Retry", retry()).await;

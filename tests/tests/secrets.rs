@@ -22,7 +22,7 @@ use support::endings::{
 };
 use support::evidence::{ANSWER, Evidence, PROMPT, SYSTEM, TENANT_KEY, UPSTREAM_KEY};
 use support::push::{push, run, show_head};
-use support::spies::{auth, authorize, budget, failover, meter, retry};
+use support::spies::{auth, authorize, budget, capture, failover, meter, retry};
 use tower::ServiceExt;
 use tower_claude::core::{
     ByteSemaphore, Intake, ModelPattern, Peek, Prepare, Refusal, Replay, SseScanner, Target,
@@ -53,6 +53,7 @@ macro_rules! through_each_layer {
         run("UsageMeter", || meter($evidence), $endings, $evidence).await;
         let authorized = || Stack::new(authorize(), auth($evidence));
         run("Authorize", authorized, $endings, $evidence).await;
+        run("Capture", || capture($evidence), $endings, $evidence).await;
         run("TokenBudget", || budget($evidence), $endings, $evidence).await;
         run("Failover", || failover($evidence), $endings, $evidence).await;
         run("Retry", || retry($evidence), $endings, $evidence).await;

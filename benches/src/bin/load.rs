@@ -37,13 +37,21 @@ async fn main() {
     let key: Arc<str> = std::env::var("BENCH_KEY").expect("BENCH_KEY").into();
     let seen = Arc::new(Seen::default());
     let began = Instant::now();
+    let most = u32::try_from(connections).expect("CONNECTIONS");
     let tasks: Vec<_> = (0..connections)
         .map(|number| {
             let share = calls / connections + u64::from(number < calls % connections);
             #[expect(clippy::cast_precision_loss, reason = "a small count")]
             let pause = per_second.map(|rate| Duration::from_secs_f64(connections as f64 / rate));
             let (body, key, seen) = (body.clone(), Arc::clone(&key), Arc::clone(&seen));
-            tokio::spawn(connection(address, body, key, share, pause, seen))
+            // At a steady rate they take turns.
+            let turn = pause.map(|pause| pause * u32::try_from(number).unwrap_or(0) / most);
+            tokio::spawn(async move {
+                if let Some(turn) = turn {
+                    tokio::time::sleep(turn).await;
+                }
+                connection(address, body, key, share, pause, seen).await
+            })
         })
         .collect();
     let mut latencies = Vec::new();

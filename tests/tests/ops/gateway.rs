@@ -159,6 +159,7 @@ fn config(upstream: &str) -> String {
         r#"
 [usage]
 ledger = "usage.jsonl"
+capture = "redacted"
 
 [[targets]]
 name = "fake"

@@ -14,17 +14,20 @@ pub(crate) mod upstream;
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use tower_claude::capture::Redactor;
 use tower_claude::core::{Intake, Target, Tenant, TenantId};
 use tower_claude::tenant_auth::{KeyDigest, StaticKey, StaticKeys};
 use tower_claude::token_budget::{Limit, MemoryStore, Meter, Per, Plan, Plans};
-use tower_claude::usage_meter::UsageRecord;
+use tower_claude::usage_meter::{DrainLayer, Draining, UsageRecord};
 use tower_claude::{
-    AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
+    AuthorizeLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer,
+    UsageMeterLayer,
 };
 use tower_layer::Stack;
 
@@ -78,6 +81,15 @@ pub(crate) fn meter() -> (
         move |record| records.lock().unwrap().push(record)
     };
     (UsageMeterLayer::new(sink).intake(intake()), records)
+}
+
+/// Nobody reads on: what is left is let go of.
+pub(crate) fn drain() -> DrainLayer {
+    Draining::new(100, Duration::from_secs(1)).pair().0
+}
+
+pub(crate) fn capture() -> CaptureLayer {
+    CaptureLayer::new(Redactor::standard(), ()).intake(intake())
 }
 
 pub(crate) fn authorize() -> AuthorizeLayer {

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_claude::capture::{CaptureSink, Captured, Redactor};
 use tower_claude::core::{Call, Failure, Refusal, Target, Tenant, TenantId};
 use tower_claude::failover::{Candidate, Order};
 use tower_claude::retry::{AttemptContext, Classify, DefaultClassify, Verdict};
@@ -15,7 +16,8 @@ use tower_claude::token_budget::{
 };
 use tower_claude::usage_meter::{Tally, UsageRecord, UsageSink};
 use tower_claude::{
-    AuthorizeLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
+    AuthorizeLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer,
+    UsageMeterLayer,
 };
 
 use super::evidence::{Evidence, TENANT_KEY, TENANT_TOKEN};
@@ -54,6 +56,16 @@ pub(crate) fn meter(evidence: &Evidence) -> UsageMeterLayer<impl UsageSink + 'st
         evidence.shown("Snapshot", &tally.snapshot());
     };
     UsageMeterLayer::new(sink).intake(small())
+}
+
+/// What it writes is what was said; nothing of it may be shown on the way.
+pub(crate) fn capture(evidence: &Evidence) -> CaptureLayer<impl CaptureSink + 'static> {
+    let evidence = evidence.clone();
+    let sink = move |captured: Captured| {
+        evidence.shown("Captured", &captured);
+        evidence.shown("CaptureRecord", &captured.redact());
+    };
+    CaptureLayer::new(Redactor::standard(), sink).intake(small())
 }
 
 pub(crate) fn authorize() -> AuthorizeLayer {

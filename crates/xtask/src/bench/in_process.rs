@@ -9,20 +9,26 @@ use crate::process::Outcome;
 
 pub(super) fn times() -> Outcome {
     println!("\nIn process: the least of 15 rounds, beyond the bare inner service");
-    let status = Command::new(path("in_process")).status()?;
-    status
-        .success()
-        .then_some(())
-        .ok_or_else(|| "the benchmark failed".into())
+    run("in_process")
 }
 
 pub(super) fn budgets() -> Outcome {
     println!("\nThe books of budgets: medians of 7 rounds");
-    let status = Command::new(path("books")).status()?;
-    status
-        .success()
-        .then_some(())
-        .ok_or_else(|| "the benchmark of the books failed".into())
+    run("books")
+}
+
+pub(super) fn report() -> Outcome {
+    println!("\nThe report of a ledger, on one core: medians of 7 rounds");
+    run("report")
+}
+
+/// Runs a program, which prints what it has measured.
+fn run(program: &str) -> Outcome {
+    let status = Command::new(path(program)).status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("the benchmark `{program}` failed").into()),
+    }
 }
 
 /// Instructions of one call: the difference of two runs that differ in the number of calls,

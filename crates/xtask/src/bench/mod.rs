@@ -1,8 +1,12 @@
-//! `bench`: what the layers cost in process, and what the gateway costs over loopback beside
+//! `bench`: what the layers cost in process, and over loopback the meter and the gateway beside
 //! a plain hyper proxy of the same build.
 
+mod durable;
+mod gateway;
 mod in_process;
+mod load;
 mod loopback;
+mod metering;
 mod program;
 mod table;
 
@@ -14,7 +18,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     for argument in arguments {
         match &**argument {
             "--quick" => quick = true,
-            part @ ("budgets" | "in-process" | "instructions" | "loopback") => parts.push(part),
+            part @ ("budgets" | "durable" | "in-process" | "instructions" | "loopback"
+            | "metering" | "report") => parts.push(part),
             other => return Err(format!("unknown part `{other}`").into()),
         }
     }
@@ -29,8 +34,17 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if wants("instructions") {
         in_process::instructions()?;
     }
+    if wants("report") {
+        in_process::report()?;
+    }
+    if wants("metering") {
+        metering::run(quick)?;
+    }
     if wants("loopback") {
         loopback::run(quick)?;
+    }
+    if wants("durable") {
+        durable::run(quick)?;
     }
     Ok(())
 }
