@@ -26,6 +26,21 @@ impl<'a> JsonCursor<'a> {
         }
     }
 
+    /// Stands before a field of an object, the first of its name.
+    pub(crate) fn field(json: &'a [u8], name: &[u8]) -> Option<Self> {
+        let mut cursor = Self::new(json);
+        if !cursor.enter_object() {
+            return None;
+        }
+        while let Some(key) = cursor.next_key() {
+            if key == name {
+                return Some(cursor);
+            }
+            cursor.skip();
+        }
+        None
+    }
+
     /// Whether it has met what is not JSON.
     pub(crate) const fn is_broken(&self) -> bool {
         self.is_broken
@@ -35,6 +50,11 @@ impl<'a> JsonCursor<'a> {
     pub(crate) fn is_at_end(&mut self) -> bool {
         self.skip_space();
         self.rest.is_empty() && !self.is_broken
+    }
+
+    /// How many bytes it has not walked over yet.
+    pub(crate) const fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// Whether the value is an object, which is then entered; otherwise nothing happens.

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use crate::answer_reader::is_of_type;
+use crate::content_block::ContentBlock;
 use crate::frames::FramesReader;
 use crate::json_cursor::JsonCursor;
 use crate::json_skimmer::JsonSkimmer;
@@ -38,6 +39,8 @@ pub(crate) enum Form {
 struct Unsaid {
     deltas: u64,
     bytes: u64,
+    /// What a delta of the open block has around its text, in bytes.
+    envelope: u64,
 }
 
 // === impl PlainReader ===
@@ -82,7 +85,7 @@ impl PlainReader {
         }
         // Whoever hears of the end wants to know of all that came before it.
         if self.unsaid.deltas > 0 && (self.cell.is_watched() || self.cell.has_ended()) {
-            let unsaid = std::mem::take(&mut self.unsaid);
+            let unsaid = &mut self.unsaid;
             self.cell.write(|metered| unsaid.say(metered));
         }
     }
@@ -125,7 +128,7 @@ impl PlainReader {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let unsaid = std::mem::take(&mut self.unsaid);
+        let unsaid = &mut self.unsaid;
         self.cell.write(|metered| {
             unsaid.say(metered);
             metered.finish(end);
@@ -158,9 +161,14 @@ impl Form {
 // === impl Unsaid ===
 
 impl Unsaid {
-    fn say(self, metered: &mut Metered) {
-        metered.deltas += self.deltas;
-        metered.delta_bytes += self.bytes;
+    fn add(&mut self, bytes: u64) {
+        self.deltas += 1;
+        self.bytes += bytes;
+    }
+
+    fn say(&mut self, metered: &mut Metered) {
+        metered.deltas += std::mem::take(&mut self.deltas);
+        metered.delta_bytes += std::mem::take(&mut self.bytes);
     }
 }
 
@@ -168,16 +176,27 @@ fn read_event(cell: &UsageCell, unsaid: &mut Unsaid, event: SseEvent<'_>) {
     match event.kind {
         SseEventKind::ContentBlockDelta => {
             let is_first = unsaid.deltas == 0;
-            unsaid.deltas += 1;
-            unsaid.bytes += event.length;
+            unsaid.add(event.length.saturating_sub(unsaid.envelope));
             if is_first {
                 cell.write(|metered| metered.has_content = true);
             }
         }
-        SseEventKind::ContentBlockStart if !begins_empty(event.data) => {
-            unsaid.deltas += 1;
-            unsaid.bytes += event.length;
-            cell.write(|metered| metered.has_content = true);
+        SseEventKind::ContentBlockStart => {
+            let block = ContentBlock::read(event.data);
+            match block {
+                ContentBlock::Empty { envelope } => {
+                    unsaid.envelope = envelope;
+                    return;
+                }
+                ContentBlock::Whole => unsaid.add(event.length.saturating_sub(ContentBlock::EMPTY)),
+                ContentBlock::Given | ContentBlock::Fallback(_) => {}
+            }
+            cell.write(|metered| {
+                metered.has_content = true;
+                if let ContentBlock::Fallback(Some(model)) = block {
+                    metered.model = Some(model);
+                }
+            });
         }
         SseEventKind::MessageStart => cell.write(|metered| {
             read_message(metered, &event, b"message");
@@ -239,31 +258,6 @@ fn read_fields(metered: &mut Metered, cursor: &mut JsonCursor<'_>, inner: &[u8])
     reports
 }
 
-/// Whether a block begins without content; others arrive whole in their start.
-fn begins_empty(data: &[u8]) -> bool {
-    let block = field(data, b"content_block");
-    let kind = block.and_then(|mut block| field(block.skip(), b"type")?.text());
-    matches!(
-        kind.as_deref(),
-        Some("text" | "thinking" | "tool_use" | "server_tool_use" | "mcp_tool_use")
-    )
-}
-
-/// A cursor before a field of an object.
-fn field<'a>(json: &'a [u8], name: &[u8]) -> Option<JsonCursor<'a>> {
-    let mut cursor = JsonCursor::new(json);
-    if !cursor.enter_object() {
-        return None;
-    }
-    while let Some(key) = cursor.next_key() {
-        if key == name {
-            return Some(cursor);
-        }
-        cursor.skip();
-    }
-    None
-}
-
 /// The fields of a message, or of an error, that are read.
 fn is_read(key: &[u8]) -> bool {
     matches!(key, b"model" | b"stop_reason" | b"usage" | b"error")
@@ -280,7 +274,7 @@ fn read_field(metered: &mut Metered, key: &[u8], value: &[u8]) {
             }
         }
         b"error" => {
-            let kind = field(value, b"type").and_then(|mut kind| kind.text());
+            let kind = JsonCursor::field(value, b"type").and_then(|mut kind| kind.text());
             metered.error_type = kind.map(|kind| word(&kind));
         }
         b"model" => metered.model = text(value).or_else(|| metered.model.take()),

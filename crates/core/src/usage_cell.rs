@@ -52,7 +52,7 @@ pub struct Metered {
     pub is_unread: bool,
     /// How many events of content have passed.
     pub deltas: u64,
-    /// Bytes of data in those events.
+    /// Bytes of what the model wrote in those events, as JSON has it.
     pub delta_bytes: u64,
 }
 
@@ -144,12 +144,7 @@ impl Metered {
     /// placeholder of output.
     #[must_use]
     pub fn output_seen(&self) -> u64 {
-        // What surrounds the text of a delta: type, index and delta type.
-        const ENVELOPE: u64 = 88;
-        let text = self
-            .delta_bytes
-            .saturating_sub(self.deltas.saturating_mul(ENVELOPE));
-        text.div_ceil(4).max(self.deltas)
+        self.delta_bytes.div_ceil(4).max(self.deltas)
     }
 
     pub(crate) fn finish(&mut self, end: End) {
