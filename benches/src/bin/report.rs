@@ -103,7 +103,7 @@ fn record(number: u32) -> UsageRecord {
     record.endpoint = tower_claude::core::Endpoint::Messages;
     record.target = Some(Target::new("anthropic"));
     record.stream = !number.is_multiple_of(4);
-    record.latency = Duration::from_millis(1_500 + count % 7_919);
+    record.latency = Some(Duration::from_millis(1_500 + count % 7_919));
     record.system_prompt_sha256 = Some([u8::try_from(number % 251).unwrap_or(0); 32]);
     record.estimated_input_tokens = Some(1_000 + count % 900);
     let mut log = Vec::new();

@@ -1,7 +1,4 @@
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tower_claude::token_budget::{
@@ -9,6 +6,7 @@ use tower_claude::token_budget::{
 };
 
 use crate::StartError;
+use crate::answer::Answer;
 use crate::config::{Budget, Store};
 
 /// Where the books of the budgets are.
@@ -29,15 +27,6 @@ pub enum Checked {
     Away,
     /// They cannot be trusted, and why.
     Bad(String),
-}
-
-/// An answer of either.
-#[derive(Debug)]
-pub enum Answer<M, R> {
-    /// Of the memory.
-    Memory(M),
-    /// Of Redis.
-    Redis(R),
 }
 
 // === impl Books ===
@@ -126,23 +115,6 @@ impl BudgetStore for Books {
         match self {
             Self::Memory(store) => Answer::Memory(store.usage(subject, plan)),
             Self::Redis(store) => Answer::Redis(store.usage(subject, plan)),
-        }
-    }
-}
-
-// === impl Answer ===
-
-impl<T, M, R> Future for Answer<M, R>
-where
-    M: Future<Output = T> + Unpin,
-    R: Future<Output = T> + Unpin,
-{
-    type Output = T;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        match self.get_mut() {
-            Self::Memory(answer) => Pin::new(answer).poll(cx),
-            Self::Redis(answer) => Pin::new(answer).poll(cx),
         }
     }
 }

@@ -6,6 +6,8 @@
 //! `gateway.example.toml` beside its `Cargo.toml`.
 
 pub mod admin;
+mod answer;
+mod batch_books;
 mod budget_store;
 mod capturing;
 pub mod cli;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tower_claude::core::TenantId;
 use tower_claude::tenant_auth::Key;
 use tower_claude::usage_meter::JsonLines;
@@ -166,6 +167,7 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     let metrics = telemetry::install_metrics()?;
     let (stack, view, writers) = Stack::build(&config)?;
     let books = view.store.clone();
+    let results = view.batch_results.clone();
     if let Checked::Bad(why) = books.check(Duration::from_millis(300)).await {
         return Err(StartError::new(why));
     }
@@ -219,6 +221,9 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     tokio::task::spawn_blocking(move || workers.join())
         .await
         .map_err(StartError::new)?;
+    if timeout(FLUSH, results.settled()).await.is_err() {
+        tracing::error!("some results of batches could not be metered");
+    }
     if !books.flush(FLUSH).await {
         tracing::error!("some calls could not be settled with the budget store");
     }

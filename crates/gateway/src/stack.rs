@@ -10,6 +10,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
+use tower_claude::batches::BatchBook as _;
 use tower_claude::capture::{CaptureFile, CaptureFileWriter};
 use tower_claude::core::{BoxError, TenantId};
 use tower_claude::failover::{Breaker, Health};
@@ -17,15 +18,17 @@ use tower_claude::platforms::{Anthropic, BoundaryLayer, HttpClient, HttpClientBu
 use tower_claude::tenant_auth::StaticKeys;
 use tower_claude::token_budget::{BudgetStats, MemoryStore, Plans, WhenStoreIsDown};
 use tower_claude::usage_meter::{
-    DrainLayer, Drainer, Draining, Drains, JsonLines, Labels, MetricsSink, Prices, Tally,
+    BatchResults, DrainLayer, Drainer, Draining, Drains, JsonLines, Labels, MetricsSink, Prices,
+    Tally,
 };
 use tower_claude::{
-    AuthorizeLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer,
-    UsageMeterLayer,
+    AuthorizeLayer, BatchesLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer,
+    TokenBudgetLayer, UsageMeterLayer,
 };
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::batch_books::BatchBooks;
 use crate::budget_store::Books;
 use crate::capturing::captured;
 use crate::config::Config;
@@ -46,6 +49,7 @@ pub struct Stack {
     capture: Option<CaptureLayer<CaptureFile>>,
     meter: UsageMeterLayer<Sinks>,
     authorize: AuthorizeLayer,
+    batches: BatchesLayer<BatchBooks>,
     budget: TokenBudgetLayer<Books>,
     failover: FailoverLayer,
     retry: RetryLayer,
@@ -73,6 +77,8 @@ pub struct View {
     pub ledger: JsonLines,
     /// Whether texts are written, if they are kept.
     pub capture: Option<CaptureFile>,
+    /// How the results of batches are metered.
+    pub batch_results: BatchResults,
     /// How the calls fare whose callers have left.
     pub drains: Drains,
     /// Every tenant, and its plan.
@@ -135,10 +141,17 @@ impl Stack {
             .replicas(config.budget.replicas)
             .prices(prices.clone())
             .intake(intake.clone());
+        let batches = BatchBooks::new(&config.budget)?;
+        let book = batches.clone();
+        let batch_results = BatchResults::new(move |batch: &str, custom_id: &str| {
+            let first = book.first(batch, custom_id);
+            async move { Ok(first.await?) }
+        });
         let draining = convert::draining(config.usage.on_disconnect);
         let view = View {
             drains: draining.as_ref().map(Draining::drains).unwrap_or_default(),
             tally: tally.clone(),
+            batch_results: batch_results.clone(),
             health: failover.health(),
             store,
             budget: budget.stats(),
@@ -149,6 +162,7 @@ impl Stack {
             tenants: tenants(config)?,
         };
         let priced = prices.clone();
+        let batch_priced = prices.clone();
         let keys = StaticKeys::new(convert::keys(config)?).map_err(StartError::new)?;
         let labels = targets().filter_map(|target| target.residency_label().map(str::to_owned));
         let stack = Self {
@@ -163,10 +177,14 @@ impl Stack {
                 }),
             meter: UsageMeterLayer::new((ledger, metrics, tally))
                 .prices(prices)
+                .batch_results(batch_results)
                 .intake(intake.clone()),
             authorize: AuthorizeLayer::new()
                 .priced(move |model| priced.table().is_priced(model))
                 .residencies(labels.collect::<Vec<_>>())
+                .intake(intake.clone()),
+            batches: BatchesLayer::new(batches)
+                .priced(move |model| batch_priced.table().is_priced(model))
                 .intake(intake.clone()),
             budget,
             failover,
@@ -212,8 +230,9 @@ impl Stack {
     > {
         let service = self.retry.layer(self.platforms()?);
         let service = BoundaryLayer::new().layer(self.failover.layer(service));
-        let service = self.authorize.layer(self.budget.layer(service));
-        let service = captured(self.capture.as_ref(), self.meter.layer(service));
+        let service = self.batches.layer(self.budget.layer(service));
+        let service = self.meter.layer(self.authorize.layer(service));
+        let service = captured(self.capture.as_ref(), service);
         let service = self.auth.layer(drain.layer(service));
         Ok(Edge::new(service, self.body_timeout, stop))
     }

@@ -7,7 +7,7 @@ use tower_claude::core::Refusal;
 use tower_claude::failover::Health;
 use tower_claude::tenant_auth::AuthFailure;
 use tower_claude::token_budget::BudgetStats;
-use tower_claude::usage_meter::{Drains, JsonLines};
+use tower_claude::usage_meter::{BatchResults, Drains, JsonLines};
 
 use crate::StartError;
 
@@ -28,6 +28,8 @@ const BUDGET_STORE_UP: &str = "claude_budget_store_up";
 /// Calls that are read on without their callers: how many now, and how they ended.
 const DRAINS_RUNNING: &str = "claude_drains_running";
 const DRAINS: &str = "claude_drains_total";
+/// Results of batches that were fetched, by what became of them.
+const BATCH_RESULTS: &str = "claude_batch_results_total";
 const BUDGET_LEASED: &str = "claude_budget_leased_total";
 const BUDGET_ALLOWED: &str = "claude_budget_allowed_total";
 const BUDGET_REFUSED: &str = "claude_budget_refused_total";
@@ -92,6 +94,11 @@ pub fn install_metrics() -> Result<PrometheusHandle, StartError> {
         "calls whose callers left before the end"
     );
     describe_counter!(
+        BATCH_RESULTS,
+        Unit::Count,
+        "results of batches that were fetched"
+    );
+    describe_counter!(
         BUDGET_STOPPED,
         Unit::Count,
         "streams ended for want of budget"
@@ -124,6 +131,15 @@ pub(crate) fn show_ledger(ledger: &JsonLines) {
 pub(crate) fn show_capture(capture: &CaptureFile) {
     counter!(CAPTURE_LOST).absolute(capture.lost());
     counter!(CAPTURE_FAILED).absolute(capture.failed_writes());
+}
+
+/// Brings the counters of the results of batches up to date.
+pub(crate) fn show_batch_results(results: &BatchResults) {
+    counter!(BATCH_RESULTS, "result" => "metered").absolute(results.metered());
+    counter!(BATCH_RESULTS, "result" => "repeated").absolute(results.repeated());
+    counter!(BATCH_RESULTS, "result" => "failed").absolute(results.failed());
+    counter!(BATCH_RESULTS, "result" => "unreadable").absolute(results.unreadable());
+    counter!(BATCH_RESULTS, "result" => "too_long").absolute(results.too_long());
 }
 
 /// Brings the numbers of the calls that are read on without their callers up to date.

@@ -9,6 +9,7 @@
 //! | [`TenantAuthLayer`] | who is calling? | `tenant-auth` |
 //! | [`UsageMeterLayer`] | what did it cost, and who pays? | `usage-meter` |
 //! | `CaptureLayer` | what was said, redacted? | `capture` |
+//! | `BatchesLayer` | whose batch is this? | `batches` |
 //! | [`TokenBudgetLayer`] | may they spend it? | `token-budget` |
 //! | [`FailoverLayer`] | where else can it run? | `failover` |
 //! | [`RetryLayer`] | is it worth trying the same place again? | `retry` |
@@ -20,12 +21,15 @@
 //! # Features
 //!
 //! The five layers of the pipeline are on by default. `capture` adds the one that keeps text,
-//! beside the meter, `platforms` adds Claude's API as a service, `tls` lets it
-//! speak HTTPS, `metrics` lets the meter write to the `metrics` facade, and `keygen` makes keys
-//! for tenants.
+//! beside the meter; `batches` the one that keeps the batches of tenants apart, between
+//! authorization and the budget; `platforms` adds Claude's API as a service, and `tls` lets it
+//! speak HTTPS. `metrics` and `tracing` let the meter write to those facades, `redis` (and
+//! `redis-tls`) lets processes share what they keep, and `keygen` makes keys for tenants.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "batches")]
+pub use tower_claude_batches as batches;
 #[cfg(feature = "capture")]
 pub use tower_claude_capture as capture;
 pub use tower_claude_core as core;
@@ -44,6 +48,9 @@ pub use tower_claude_token_budget as token_budget;
 #[cfg(feature = "usage-meter")]
 pub use tower_claude_usage_meter as usage_meter;
 
+#[cfg(feature = "batches")]
+#[doc(no_inline)]
+pub use tower_claude_batches::BatchesLayer;
 #[cfg(feature = "capture")]
 #[doc(no_inline)]
 pub use tower_claude_capture::CaptureLayer;

@@ -95,7 +95,7 @@ impl Answer {
         };
         record.outcome = end.into();
         let prices = settings.prices.load();
-        let mut biller = Biller::new(&prices, record);
+        let mut biller = Biller::new(&prices, record, settings);
         let mut log = Attempts::read(&self.attempts, started, &mut biller, true);
         let failure = self.failure.map(Failure::new);
         log.stand_in(record.target.clone(), failure.as_ref());

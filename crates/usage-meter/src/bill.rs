@@ -4,6 +4,7 @@ use tower_claude_core::{Attempt, Endpoint, Metered, Target};
 use tower_claude_pricing::{Answered, Cost, Day, PriceTable, Unpriced};
 
 use crate::UsageRecord;
+use crate::shared::Settings;
 
 /// Says what the attempts of one call cost.
 pub(crate) struct Biller<'a> {
@@ -11,19 +12,22 @@ pub(crate) struct Biller<'a> {
     endpoint: Endpoint,
     asked: Option<Arc<str>>,
     day: Day,
+    /// Whether what batches cost is in records of their results.
+    meters_results: bool,
     has_priced: bool,
 }
 
 // === impl Biller ===
 
 impl<'a> Biller<'a> {
-    pub(crate) fn new(table: &'a PriceTable, record: &UsageRecord) -> Self {
+    pub(crate) fn new(table: &'a PriceTable, record: &UsageRecord, settings: &Settings) -> Self {
         let seconds = record.timestamp.unix_millis() / 1_000;
         Self {
             table,
             endpoint: record.endpoint,
             asked: record.model.clone(),
             day: Day::from_unix_seconds(u64::try_from(seconds).unwrap_or(0)),
+            meters_results: settings.batch_results.is_some(),
             has_priced: false,
         }
     }
@@ -33,16 +37,17 @@ impl<'a> Biller<'a> {
         self.has_priced.then(|| self.table.version())
     }
 
-    /// Whether nothing at this endpoint is ever billed.
+    /// Whether no call to this endpoint costs anything.
     pub(crate) const fn is_free(&self) -> bool {
-        matches!(
-            self.endpoint,
+        match self.endpoint {
             Endpoint::CountTokens
-                | Endpoint::Models
-                | Endpoint::Files
-                | Endpoint::Hello
-                | Endpoint::Unknown
-        )
+            | Endpoint::Models
+            | Endpoint::Files
+            | Endpoint::Hello
+            | Endpoint::Unknown => true,
+            Endpoint::Batches => self.meters_results,
+            _ => false,
+        }
     }
 
     /// What an answer costs, as far as it has come.
@@ -55,7 +60,7 @@ impl<'a> Biller<'a> {
         if self.is_free() || !is_success(status) {
             return Ok(Cost::ZERO);
         }
-        // The items of a batch are billed by its results; what passes unread is not known.
+        // What passes unread is not known.
         if self.endpoint != Endpoint::Messages {
             return Err(Unpriced::UsageMissing);
         }

@@ -10,6 +10,7 @@ use tower_claude_core::{End, Refusal, RefusalKind, RequestId, ResponseBody, TapB
 
 use crate::Delivery;
 use crate::answer::Progress;
+use crate::batch_results::ResultsBody;
 use crate::guard::Guard;
 
 pin_project! {
@@ -24,7 +25,7 @@ pin_project! {
         B: Body,
     {
         #[pin]
-        inner: ResponseBody<TapBody<B>>,
+        inner: ResponseBody<TapBody<ResultsBody<B>>>,
         // After the body, so that what the body says in its drop is heard.
         guard: Guard,
         held: Option<Box<Held<B::Error>>>,
@@ -52,7 +53,7 @@ where
     B: Body<Data = Bytes>,
 {
     pub(crate) fn new(
-        inner: ResponseBody<TapBody<B>>,
+        inner: ResponseBody<TapBody<ResultsBody<B>>>,
         mut guard: Guard,
         stream: Option<RequestId>,
     ) -> Self {

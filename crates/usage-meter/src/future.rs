@@ -14,6 +14,7 @@ use tower_claude_core::{
 use tower_service::Service;
 
 use crate::MeterBody;
+use crate::batch_results::read_along;
 use crate::body::unrecorded;
 use crate::guard::Guard;
 
@@ -126,7 +127,7 @@ where
 {
     match answer {
         Ok(response) => {
-            let (mut head, body) = tap(response).into_parts();
+            let (mut head, body) = tap(read_along(response, &mut guard)).into_parts();
             guard.answered(&mut head);
             let id = is_event_stream(&head.headers).then(|| guard.id()).flatten();
             let body = MeterBody::new(ResponseBody::inner(body), guard, id);

@@ -13,6 +13,7 @@ use tower_claude_core::{
 
 use crate::answer::{Answer, Progress, upstream_id};
 use crate::attempts::Attempts;
+use crate::batch_results::Reading;
 use crate::bill::Biller;
 use crate::names::Names;
 use crate::shared::Ledger;
@@ -127,6 +128,13 @@ impl Guard {
         }
     }
 
+    /// What reads the answer along, if it holds results that are to be metered.
+    pub(crate) fn reads_results(&mut self, head: &response::Parts) -> Option<Reading> {
+        let fetch = Arc::clone(&self.ledger).fetch()?;
+        let reading = self.edit(|record, call| fetch.read(head, call, record));
+        reading.flatten()
+    }
+
     /// There is an answer, ours or upstream's, and its head is about to be handed out.
     pub(crate) fn answered(&mut self, head: &mut response::Parts) {
         let was_asked = matches!(self.stage, Stage::Asked);
@@ -146,7 +154,7 @@ impl Guard {
             }
             if was_asked {
                 let prices = ledger.settings().prices.load();
-                let mut biller = Biller::new(&prices, record);
+                let mut biller = Biller::new(&prices, record, ledger.settings());
                 let mut log = Attempts::read(call.attempts(), started, &mut biller, false);
                 if record.outcome != Outcome::Refused {
                     log.stand_in(record.target.clone(), head.extensions.get::<Failure>());
@@ -212,16 +220,17 @@ impl Guard {
         }
         let mut shared = self.record.take()?;
         if let Some(record) = Arc::get_mut(&mut shared) {
-            record.latency = self.started.elapsed();
+            let mut latency = self.started.elapsed();
             if let Some(left) = self.departure.as_ref().and_then(Departure::left) {
                 record.outcome = Outcome::Dropped;
-                record.latency = left.at.saturating_duration_since(self.started);
-                let is_seen = |first: &Duration| *first <= record.latency;
+                latency = left.at.saturating_duration_since(self.started);
+                let is_seen = |first: &Duration| *first <= latency;
                 record.time_to_first_token = record.time_to_first_token.filter(is_seen);
                 if left.before_head {
                     record.status = None;
                 }
             }
+            record.latency = Some(latency);
             if self.is_watching {
                 record.outcome = Outcome::Errored;
             }
@@ -235,7 +244,7 @@ impl Guard {
         let (started, has_panicked) = (self.started, self.is_watching);
         self.edit(|record, call| {
             let prices = ledger.settings().prices.load();
-            let mut biller = Biller::new(&prices, record);
+            let mut biller = Biller::new(&prices, record, ledger.settings());
             let mut log = Attempts::read(call.attempts(), started, &mut biller, false);
             log.stand_in(record.target.clone(), failure);
             if has_panicked {

@@ -5,7 +5,7 @@ use tower_claude_core::Intake;
 use tower_layer::Layer;
 
 use crate::shared::Shared;
-use crate::{Prices, UsageMeter};
+use crate::{BatchResults, Prices, UsageMeter};
 
 /// Records every call: what it cost, and who pays.
 ///
@@ -37,6 +37,15 @@ impl<K> UsageMeterLayer<K> {
         self
     }
 
+    /// Meters the results of batches, each once, for whoever fetches them first.
+    ///
+    /// It takes a [`FirstSeen`](crate::FirstSeen), or a [`BatchResults`] of one, which counts.
+    /// Without, results pass and are not metered.
+    pub fn batch_results(mut self, results: impl Into<BatchResults>) -> Self {
+        Arc::make_mut(&mut self.shared).settings.batch_results = Some(results.into());
+        self
+    }
+
     /// The sink.
     #[must_use]
     pub fn sink(&self) -> &K {
@@ -65,6 +74,7 @@ impl<K> fmt::Debug for UsageMeterLayer<K> {
         f.debug_struct("UsageMeterLayer")
             .field("prices", &self.shared.settings.prices)
             .field("intake", &self.shared.settings.intake)
+            .field("batch_results", &self.shared.settings.batch_results)
             .finish_non_exhaustive()
     }
 }

@@ -118,7 +118,7 @@ impl LedgerLine {
         put(line, br#","system_prompt_sha256":"#);
         maybe(line, record.system_prompt_sha256.as_ref(), hex);
         put(line, br#","latency_ms":"#);
-        millis(line, record.latency);
+        maybe(line, record.latency, millis);
         put(line, br#","time_to_first_token_ms":"#);
         maybe(line, record.time_to_first_token, millis);
         put(line, b"}");

@@ -99,6 +99,21 @@
 //! `null` where the usage is not known, and `unpriced` then says why. An earlier attempt that
 //! may have been billed without a report adds nothing to it: the attempt log shows it.
 //!
+//! # Results of batches
+//!
+//! With [`batch_results`](UsageMeterLayer::batch_results), every line of a batch's results that
+//! succeeded is a record of its own: of the caller who fetches it, at the price of batches, with
+//! `{batch}/{custom_id}` as its session. It is written once, however often results are fetched
+//! and by how many at once; a [`FirstSeen`] remembers, and [`BatchResults`] counts. Results pass
+//! untouched. A caller gets a part of them when all its lines have been asked about, of which at
+//! most 64 are open at a time, and the last part when all have been answered and recorded. What
+//! is asked when the caller leaves is settled by a task on the tokio runtime that the call ran
+//! on; [`BatchResults::settled`] waits for it.
+//!
+//! The call that fetches them is a record too. It costs nothing; its cost is `null` if a line
+//! was not metered, because it could not be read, was too long, or nobody could say whether it
+//! is new. Results that come compressed are not read.
+//!
 //! # Order
 //!
 //! Inside authentication, so that the tenant is known; outside everything that refuses,
@@ -130,20 +145,28 @@
 //!
 //! - `decompression` (default): answers that come compressed (gzip, deflate, brotli, zstd) are
 //!   decoded as they pass and metered; without, their usage is not known.
-//! - `metrics` (default): `MetricsSink`, for the recorder of the `metrics` crate.
+//! - `metrics` (default): `MetricsSink`, and `GenAiMetrics` under OpenTelemetry's names, for the
+//!   recorder of the `metrics` crate.
+//! - `redis`: `RedisStream`, records in a stream of Redis.
+//! - `redis-tls`: the same over TLS, for `rediss://` addresses.
+//! - `tracing`: `TracingSink`, OpenTelemetry's names as fields of spans and events.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
 mod attempt_record;
 mod attempts;
+mod batch_results;
 mod bill;
 mod body;
+mod channel;
 mod delivery;
 mod departure;
 mod drain;
 mod fanout;
 mod future;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod gen_ai;
 mod guard;
 #[cfg(feature = "metrics")]
 mod handles;
@@ -159,6 +182,8 @@ mod names;
 mod outbox;
 mod outcome;
 mod overflow;
+#[cfg(feature = "redis")]
+mod redis_stream;
 mod report;
 mod service;
 mod shared;
@@ -174,12 +199,18 @@ mod usage_record_json;
 mod usage_sink;
 
 pub use attempt_record::{AttemptRecord, AttemptRecords};
+pub use batch_results::{BatchResults, FirstSeen, FirstSeenFuture, SeenResults};
 pub use body::MeterBody;
+pub use channel::{Channel, ChannelBuilder, ChannelReceiver};
 pub use delivery::{Delivery, Undelivered};
 pub use departure::Departure;
 pub use drain::{Drain, DrainBody, DrainFuture, DrainLayer, Drainer, Draining, Drains};
 pub use fanout::Fanout;
 pub use future::ResponseFuture;
+#[cfg(feature = "metrics")]
+pub use gen_ai::GenAiMetrics;
+#[cfg(feature = "tracing")]
+pub use gen_ai::{TracingSink, gen_ai_span};
 pub use json_lines::{JsonLines, JsonLinesBuilder, JsonLinesThread, JsonLinesWriter};
 #[cfg(feature = "metrics")]
 pub use labels::Labels;
@@ -188,6 +219,10 @@ pub use layer::UsageMeterLayer;
 pub use metrics_sink::MetricsSink;
 pub use outcome::{AttemptOutcome, Outcome, UsageSource};
 pub use overflow::Overflow;
+#[cfg(feature = "redis")]
+pub use redis_stream::{
+    RedisAddressError, RedisStream, RedisStreamBuilder, RedisStreamThread, RedisStreamWriter,
+};
 pub use report::{Column, ParseColumnError, Report, ReportRow, ReportSums, Unread};
 pub use service::UsageMeter;
 pub use snapshot::{Share, Snapshot, SnapshotMinute, SnapshotRow, Totals};

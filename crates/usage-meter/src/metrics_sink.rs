@@ -160,9 +160,11 @@ impl Book {
                 self.record_attempts(record, call, calls);
             },
         );
-        self.duration
-            .get_or_init(|| metrics::histogram!(MetricsSink::DURATION))
-            .record(record.latency.as_secs_f64());
+        if let Some(latency) = record.latency {
+            self.duration
+                .get_or_init(|| metrics::histogram!(MetricsSink::DURATION))
+                .record(latency.as_secs_f64());
+        }
         if let Some(first_token) = record.time_to_first_token {
             self.first_token
                 .get_or_init(|| metrics::histogram!(MetricsSink::FIRST_TOKEN))

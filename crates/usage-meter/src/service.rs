@@ -9,6 +9,7 @@ use http_body::Body;
 use tower_claude_core::{BoxError, CallBody, Prepare};
 use tower_service::Service;
 
+use crate::batch_results::Fetch;
 use crate::guard::Guard;
 use crate::shared::Shared;
 use crate::{MeterBody, ResponseFuture, UsageSink};
@@ -45,7 +46,8 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let guard = Guard::new(Arc::clone(&self.shared) as _, &request);
+        let ledger = Fetch::ledger_for(Arc::clone(&self.shared) as _, &request);
+        let guard = Guard::new(ledger, &request);
         let prepare = Prepare::new(request.map(CallBody::new), &self.shared.settings.intake);
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);

@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use tower_claude_core::{Attribution, Intake};
 
+use crate::batch_results::Fetch;
 use crate::names::Names;
-use crate::{Delivery, Prices, UsageRecord, UsageSink};
+use crate::{BatchResults, Delivery, Prices, UsageRecord, UsageSink};
 
 /// What a layer and all its services have in common.
 pub(crate) struct Shared<K> {
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) intake: Intake,
     pub(crate) prices: Prices,
     pub(crate) names: Arc<Names>,
+    /// Where the results of batches are metered.
+    pub(crate) batch_results: Option<BatchResults>,
     /// The feature of calls that name none, kept so that it is not looked up.
     pub(crate) unknown_feature: Arc<str>,
 }
@@ -37,6 +40,11 @@ pub(crate) trait Ledger: Send + Sync {
 
     /// Whether the sink holds the ends of answers back.
     fn holds(&self) -> bool;
+
+    /// The same where the call asks for the results of a batch that are to be metered.
+    fn fetch(self: Arc<Self>) -> Option<Arc<Fetch>> {
+        None
+    }
 }
 
 // === impl Shared ===
@@ -49,6 +57,7 @@ impl<K> Shared<K> {
                 intake: Intake::new(),
                 prices: Prices::default(),
                 names: Arc::default(),
+                batch_results: None,
                 unknown_feature: Attribution::UNKNOWN_FEATURE.into(),
             },
         }

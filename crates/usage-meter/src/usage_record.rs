@@ -78,8 +78,9 @@ pub struct UsageRecord {
     pub estimated_input_tokens: Option<u64>,
     /// SHA-256 of the system prompt's raw JSON.
     pub system_prompt_sha256: Option<[u8; 32]>,
-    /// From the start of the call to the end of the answer.
-    pub latency: Duration,
+    /// From the start of the call to the end of the answer; `None` for a result of a batch,
+    /// which is not answered to a call of its own.
+    pub latency: Option<Duration>,
     /// From the start of the call to the first content.
     pub time_to_first_token: Option<Duration>,
 }
@@ -134,7 +135,7 @@ impl UsageRecord {
             unpriced: None,
             estimated_input_tokens: None,
             system_prompt_sha256: None,
-            latency: Duration::ZERO,
+            latency: None,
             time_to_first_token: None,
         }
     }

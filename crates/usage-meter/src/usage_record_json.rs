@@ -86,7 +86,7 @@ impl Serialize for UsageRecord {
             "system_prompt_sha256",
             &self.system_prompt_sha256.as_ref().map(Hex),
         )?;
-        line.serialize_field("latency_ms", &millis(self.latency))?;
+        line.serialize_field("latency_ms", &self.latency.map(millis))?;
         line.serialize_field(
             "time_to_first_token_ms",
             &self.time_to_first_token.map(millis),

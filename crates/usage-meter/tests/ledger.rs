@@ -73,7 +73,7 @@ fn a_full_record_is_this_line() {
     record.price_version = Some("v1");
     record.estimated_input_tokens = Some(40);
     record.system_prompt_sha256 = Some([0xab; 32]);
-    record.latency = Duration::from_micros(2_345_999);
+    record.latency = Some(Duration::from_micros(2_345_999));
     record.time_to_first_token = Some(Duration::from_millis(811));
     let expected = format!(
         concat!(
@@ -115,7 +115,7 @@ fn what_is_absent_is_null_and_never_zero() {
             r#""web_search_requests":null,"service_tier":null,"speed":null,"#,
             r#""usage_source":"none","cost_usd":null,"price_version":null,"#,
             r#""unpriced":"usage_missing","estimated_input_tokens":null,"#,
-            r#""system_prompt_sha256":null,"latency_ms":0,"time_to_first_token_ms":null}}"#,
+            r#""system_prompt_sha256":null,"latency_ms":null,"time_to_first_token_ms":null}}"#,
         ),
         id = record.request_id,
     );

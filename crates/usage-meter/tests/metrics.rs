@@ -34,7 +34,7 @@ fn record(tenant_id: &str, feature: &str, model: &str) -> UsageRecord {
     record.cache_creation_5m_input_tokens = Some(1_800);
     record.cache_creation_1h_input_tokens = Some(500);
     record.cost = Some(Cost::from_nano_dollars(17_556_000));
-    record.latency = Duration::from_millis(1_500);
+    record.latency = Some(Duration::from_millis(1_500));
     record.time_to_first_token = Some(Duration::from_millis(250));
     let first = AttemptRecord::new(
         record.target.clone(),

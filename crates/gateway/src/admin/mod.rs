@@ -103,6 +103,7 @@ impl Admin {
                 telemetry::show_targets(&self.0.view.health);
                 telemetry::show_ledger(&self.0.view.ledger);
                 telemetry::show_drains(&self.0.view.drains);
+                telemetry::show_batch_results(&self.0.view.batch_results);
                 let view = &self.0.view;
                 if let Some(capture) = &view.capture {
                     telemetry::show_capture(capture);

@@ -45,7 +45,6 @@ const ROWS: &[Row] = &[
     row("targets.location", Present, "remove it"),
     row("targets.credential.aws", Present, "use env or file"),
     row("targets.credential.google", Present, "use env or file"),
-    row("tenants.endpoints", Is("batches"), "remove it"),
     row("tenants.endpoints", Is("files"), "remove it"),
 ];
 

@@ -65,11 +65,9 @@ fn other_platforms_and_their_keys() {
 }
 
 #[test]
-fn batches_and_files() {
-    for endpoint in ["batches", "files"] {
-        let more = format!("endpoints = [\"messages\", \"{endpoint}\"]\n");
-        assert_refused(&more, &format!("`tenants.endpoints = \"{endpoint}\"`"));
-    }
+fn files() {
+    let more = "endpoints = [\"messages\", \"files\"]\n";
+    assert_refused(more, "`tenants.endpoints = \"files\"`");
 }
 
 #[test]

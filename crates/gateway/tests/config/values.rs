@@ -108,7 +108,12 @@ fn a_tenant_without_lists_may_do_all_that_is_implemented() {
     assert_eq!(tenant.id, "batch_2-night");
     assert!(tenant.keys.is_empty());
     assert_eq!((&tenant.models, &tenant.residency), (&None, &None));
-    let endpoints = [Endpoint::Messages, Endpoint::CountTokens, Endpoint::Models];
+    let endpoints = [
+        Endpoint::Messages,
+        Endpoint::CountTokens,
+        Endpoint::Models,
+        Endpoint::Batches,
+    ];
     assert_eq!(tenant.endpoints, endpoints);
 }
 

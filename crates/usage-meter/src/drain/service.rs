@@ -41,11 +41,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        // What costs money is asked for at one path; of a call elsewhere nothing is missing.
-        let is_messages =
-            request.method() == Method::POST && request.uri().path().ends_with("/v1/messages");
         match &self.shared {
-            Some(shared) if is_messages => {
+            Some(shared) if costs_money(&request) => {
                 let departure = Departure::new();
                 request.extensions_mut().insert(departure.clone());
                 let future = self.inner.call(request);
@@ -54,4 +51,11 @@ where
             _ => DrainFuture::passed(self.inner.call(request)),
         }
     }
+}
+
+/// Whether something would be missing if the answer were not read. Of other calls nothing is.
+fn costs_money<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    let is_asked = path.ends_with("/v1/messages") || path.ends_with("/v1/messages/batches");
+    is_asked && request.method() == Method::POST
 }

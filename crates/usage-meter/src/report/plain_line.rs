@@ -83,7 +83,7 @@ pub(super) fn plain_line(line: &str) -> Option<Facts<'_>> {
     at.pass(br#","system_prompt_sha256":"#)?;
     at.maybe_text()?;
     at.pass(br#","latency_ms":"#)?;
-    at.number()?;
+    at.maybe_number()?;
     at.pass(br#","time_to_first_token_ms":"#)?;
     at.maybe_number()?;
     at.pass(b"}")?;
