@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tower_claude_core::Timestamp;
 
-use crate::{LimitMode, Meter, Plan, Standing, Standings};
+use crate::{LimitMode, Meter, Per, Plan, Standing, Standings};
 
 /// How the limits stand that callers are told of: of each meter, the one that has least left.
 #[derive(Clone, Debug)]
@@ -139,7 +139,8 @@ impl Headline {
             let [limit, remaining, reset] = names;
             headers.insert(limit, amount.clone());
             headers.insert(remaining, number(&mut buffer, shown.standing.remaining()));
-            let at = whole_second(self.at, shown.standing.resets_in());
+            let per = plan.limits().get(shown.limit).and_then(|limit| limit.per);
+            let at = resets_at(per, self.at, shown.standing.resets_in());
             headers.insert(reset, printed(&mut resets, at));
         }
     }
@@ -177,8 +178,25 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     }
 }
 
+/// When a limit resets that does so after so long.
+///
+/// Where it is of the calendar, that is midnight; the store's clock and ours are never quite the
+/// same, and a moment after midnight would be shown as a second after it.
+pub(crate) fn resets_at(per: Option<Per>, at: Timestamp, after: Duration) -> Timestamp {
+    const DAY: i64 = 86_400_000;
+    const APART: i64 = 60_000;
+    let resets = whole_second(at, after);
+    let since = resets.unix_millis().saturating_add(DAY / 2).rem_euclid(DAY) - DAY / 2;
+    match per {
+        Some(Per::Day | Per::Month) if since.abs() <= APART => {
+            Timestamp::from_unix_millis(resets.unix_millis() - since)
+        }
+        _ => resets,
+    }
+}
+
 /// The moment so long after another, rounded up to a second.
-pub(crate) fn whole_second(at: Timestamp, after: Duration) -> Timestamp {
+fn whole_second(at: Timestamp, after: Duration) -> Timestamp {
     let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
     let millis = seconds.saturating_mul(1000);
     let at = at
@@ -246,6 +264,20 @@ mod tests {
         let after = |millis| whole_second(at, Duration::from_millis(millis)).unix_millis();
         assert_eq!((after(0), after(1), after(999)), (1_000, 2_000, 2_000));
         assert!(after(u64::MAX) > 250_000_000_000_000, "however far");
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_whatever_the_clocks_say() {
+        let evening = Timestamp::parse("2026-11-21T23:59:59.500Z").unwrap();
+        for millis in [499, 500, 501, 30_000] {
+            let resets = resets_at(Some(Per::Day), evening, Duration::from_millis(millis));
+            assert_eq!(resets.to_string(), "2026-11-22T00:00:00Z", "{millis}");
+        }
+        let minute = resets_at(Some(Per::Minute), evening, Duration::from_millis(501));
+        assert_eq!(minute.to_string(), "2026-11-22T00:00:01Z");
+        let noon = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
+        let now = resets_at(Some(Per::Day), noon, Duration::ZERO);
+        assert_eq!(now, noon, "nothing is spent");
     }
 
     #[test]

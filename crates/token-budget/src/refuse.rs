@@ -6,7 +6,7 @@ use tower_claude_core::{Refusal, RefusalKind, Timestamp};
 
 use crate::limit::{Dollars, Short};
 use crate::plans::Unplanned;
-use crate::rate_headers::whole_second;
+use crate::rate_headers::resets_at;
 use crate::{Algorithm, Limit, LimitScope, Meter, Owner, Per, StoreError};
 
 /// Whoever has to wait longer is told not to: clients wait a minute at most.
@@ -22,7 +22,7 @@ pub(crate) fn exhausted(
     retry_after: Duration,
     resets_in: Duration,
 ) -> Refusal {
-    let resets_at = whole_second(Timestamp::now(), resets_in);
+    let resets_at = resets_at(limit.per, Timestamp::now(), resets_in);
     let amount = match limit.meter {
         Meter::Usd => decimal(limit.amount.get()),
         _ => limit.amount.to_string(),
