@@ -1,10 +1,12 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
-use http_body_util::Full;
+use http_body::{Body, Frame, SizeHint};
 use tower_claude::core::CallBody;
 use tower_claude_testkit::wire;
 use tower_service::Service;
@@ -13,11 +15,15 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct Inner {
     content_type: HeaderValue,
-    body: Bytes,
+    body: InnerBody,
 }
 
-/// Its body.
-pub type InnerBody = Full<Bytes>;
+/// Its body: the frames, one after the other.
+#[derive(Clone, Debug)]
+pub struct InnerBody {
+    frames: Arc<[Bytes]>,
+    next: usize,
+}
 
 // === impl Inner ===
 
@@ -27,16 +33,33 @@ impl Inner {
     pub fn plain() -> Self {
         Self {
             content_type: HeaderValue::from_static("application/json"),
-            body: compact(wire::MESSAGE),
+            body: InnerBody::of([compact(wire::MESSAGE)]),
         }
     }
 
-    /// Answers with a stream of 200 deltas.
+    /// Answers with a stream of 200 deltas, which comes as one.
     #[must_use]
     pub fn stream() -> Self {
+        Self::streaming([stream(200)])
+    }
+
+    /// Answers with a stream of 200 deltas, each a frame, as over a connection.
+    #[must_use]
+    pub fn frames() -> Self {
+        let stream = stream(200);
+        let mut events = Vec::new();
+        let mut begin = 0;
+        for end in memchr::memmem::find_iter(&stream, b"\n\n") {
+            events.push(stream.slice(begin..end + 2));
+            begin = end + 2;
+        }
+        Self::streaming(events)
+    }
+
+    fn streaming(frames: impl IntoIterator<Item = Bytes>) -> Self {
         Self {
             content_type: HeaderValue::from_static("text/event-stream; charset=utf-8"),
-            body: stream(200),
+            body: InnerBody::of(frames),
         }
     }
 }
@@ -51,11 +74,47 @@ impl Service<Request<CallBody>> for Inner {
     }
 
     fn call(&mut self, _: Request<CallBody>) -> Self::Future {
-        let mut response = Response::new(Full::new(self.body.clone()));
+        let mut response = Response::new(self.body.clone());
         response
             .headers_mut()
             .insert(http::header::CONTENT_TYPE, self.content_type.clone());
         ready(Ok(response))
+    }
+}
+
+// === impl InnerBody ===
+
+impl InnerBody {
+    fn of(frames: impl IntoIterator<Item = Bytes>) -> Self {
+        Self {
+            frames: frames.into_iter().collect(),
+            next: 0,
+        }
+    }
+}
+
+impl Body for InnerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let frame = self.frames.get(self.next).cloned();
+        self.next += 1;
+        Poll::Ready(frame.map(|frame| Ok(Frame::data(frame))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next >= self.frames.len()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.frames[..] {
+            [only] if self.next == 0 => SizeHint::with_exact(only.len() as u64),
+            _ => SizeHint::default(),
+        }
     }
 }
 

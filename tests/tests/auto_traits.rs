@@ -19,6 +19,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use support::inner::{Inner, InnerBody};
+use tower_claude::batches::{
+    self, BatchesBody, BookError, MemoryBook, RedisBook, RedisBookBuilder,
+};
 use tower_claude::capture::{
     self, CaptureBody, CaptureFile, CaptureFileThread, CaptureFileWriter, CaptureRecord,
     CaptureSink, Captured, CapturedSide, CapturedText, Redactions, Redactor, Role, Unread,
@@ -43,13 +46,15 @@ use tower_claude::token_budget::{
     Reservation, ReservationId, Reserved, Settlement, Standings, StoreError,
 };
 use tower_claude::usage_meter::{
-    AttemptRecords, Delivery, Departure, DrainBody, DrainFuture, DrainLayer, Drainer, Draining,
-    Drains, Fanout, JsonLines, JsonLinesBuilder, JsonLinesThread, JsonLinesWriter, Overflow,
-    Prices, Report, Snapshot, SpillFile, Tally, Undelivered, UsageRecord, UsageSink,
+    AttemptRecords, BatchResults, Channel, ChannelReceiver, Delivery, Departure, DrainBody,
+    DrainFuture, DrainLayer, Drainer, Draining, Drains, Fanout, FirstSeen, GenAiMetrics, JsonLines,
+    JsonLinesBuilder, JsonLinesThread, JsonLinesWriter, Overflow, Prices, RedisStream,
+    RedisStreamThread, RedisStreamWriter, Report, SeenResults, Snapshot, SpillFile, Tally,
+    TracingSink, Undelivered, UsageRecord, UsageSink,
 };
 use tower_claude::{
-    AuthorizeLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer,
-    UsageMeterLayer,
+    AuthorizeLayer, BatchesLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer,
+    TokenBudgetLayer, UsageMeterLayer,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -144,6 +149,7 @@ fn layers_are_shared_their_futures_sent_and_their_bodies_moved() {
     is_layer::<UsageMeterLayer, OnlySend>();
     is_layer::<DrainLayer, CallBody>();
     is_layer::<CaptureLayer, OnlySend>();
+    is_layer::<BatchesLayer<MemoryBook>, OnlySend>();
     is_layer::<AuthorizeLayer, OnlySend>();
     is_layer::<Budget, OnlySend>();
     is_layer::<FailoverLayer, OnlySend>();
@@ -181,6 +187,11 @@ fn what_a_user_holds_of_a_layer_is_shared() {
     shared::<Key>();
     each!([shared cloned]: Fanout, JsonLines, Prices, Tally, Snapshot, UsageRecord, AttemptRecords);
     each!([shared cloned]: Departure, Draining, Drains, JsonLinesBuilder, Overflow, SpillFile);
+    each!([shared cloned]: Channel, RedisStream, BatchResults, MemoryBook, RedisBook);
+    each!([shared]: GenAiMetrics, TracingSink, SeenResults, RedisBookBuilder);
+    each!([sent]: ChannelReceiver, RedisStreamWriter, RedisStreamThread);
+    each!([sent moved]: BatchesBody<InnerBody>);
+    each!([error]: BookError, batches::ConfigError, batches::AddressError);
     each!([shared]: Delivery, Report);
     each!([sent]: JsonLinesWriter, JsonLinesThread, Drainer, DrainFuture<Ready<()>>);
     each!([sent moved]: DrainBody<InnerBody>, CaptureBody<InnerBody>);
@@ -204,5 +215,6 @@ fn what_a_user_holds_of_a_layer_is_shared() {
 fn seams_can_be_objects() {
     each!([shared cloned]: Arc<dyn UsageSink + Send + Sync>, Arc<dyn Route + Send + Sync>);
     each!([shared cloned]: Arc<dyn Classify + Send + Sync>, Arc<dyn Estimate + Send + Sync>);
+    each!([shared cloned]: Arc<dyn FirstSeen + Send + Sync>);
     each!([shared cloned]: Arc<dyn Jitter + Send + Sync>, Arc<dyn CaptureSink + Send + Sync>);
 }

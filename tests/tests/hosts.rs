@@ -19,7 +19,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use support::{
-    FOREIGN, KEY, auth, authorize, budget, capture, drain, failover, meter, request, retry, text,
+    FOREIGN, KEY, auth, authorize, batches, budget, capture, drain, failover, meter, request,
+    retry, text,
 };
 use tower::ServiceExt;
 use tower_claude::core::CallBody;
@@ -48,6 +49,7 @@ macro_rules! with_each_layer {
         $run("UsageMeter", meter().0).await;
         $run("Drain", drain()).await;
         $run("Capture", capture()).await;
+        $run("Batches", batches()).await;
         $run("TokenBudget", budget()).await;
         $run("Failover", failover()).await;
         $run("Retry", retry()).await;

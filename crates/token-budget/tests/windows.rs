@@ -34,7 +34,7 @@ struct Running {
     since: Duration,
 }
 
-/// What counts, at the moment it may be counted by upstream.
+/// What counts, at the moment it may be counted by upstream, on the clock of the books.
 type Log = Vec<(Duration, u64)>;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,7 +53,9 @@ fn step() -> impl Strategy<Value = Step> {
         0_u64..2_000_000,
         0_u64..30_000_000,
         Just(60_000_000),
-        59_000_000_u64..60_000_000
+        59_000_000_u64..60_000_000,
+        // Where a millisecond decides.
+        59_997_000_u64..60_002_000
     ];
     prop_oneof![
         3 => wait.prop_map(Step::Wait),
@@ -62,6 +64,14 @@ fn step() -> impl Strategy<Value = Step> {
             |(which, input, output, refund)| Step::Settle { which, input, output, refund }
         ),
     ]
+}
+
+/// What the clock of the books says, which was made when this one began: whole milliseconds.
+///
+/// By a finer clock, what the books have a minute apart may be up to a millisecond closer.
+fn books_now(began: Instant) -> Duration {
+    let millis = began.elapsed().as_millis();
+    Duration::from_millis(millis.try_into().unwrap())
 }
 
 fn within(log: &Log, from: Duration, to: Duration) -> u64 {
@@ -94,7 +104,7 @@ async fn play(steps: Vec<Step>) {
     // By limit: counted when calls begin, and counted when they end.
     let (mut at_begin, mut at_end) = (vec![Log::new(); 4], vec![Log::new(); 4]);
     for step in steps {
-        let now = began.elapsed();
+        let now = books_now(began);
         if now > Reservation::HOLD_FOR - MINUTE {
             // Whoever lets holds expire under calls that run gives up the promise.
             break;
@@ -175,6 +185,46 @@ async fn play(steps: Vec<Step>) {
     }
     let held: u64 = running.iter().map(|call| call.amounts.input_tokens).sum();
     assert_eq!(till.books("web").await[1].1, held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_is_sixty_thousand_milliseconds_of_the_books_and_not_one_less() {
+    let till = Till::new(plan(&[(Meter::OutputTokens, 800)]));
+    let (first, second) = (Amounts::new(1, 0, 240), Amounts::new(1, 0, 561));
+    // Late in millisecond 0.
+    advance(Duration::from_micros(407)).await;
+    let id = till.granted("web", first).await;
+    till.settle("web", id, first);
+    // The last moment of millisecond 59,999.
+    advance(Duration::from_micros(59_999_592)).await;
+    let (_, answer) = till.reserve("web", second).await;
+    let Reserved::Denied { retry_after, .. } = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(retry_after, Duration::from_millis(1));
+    // The first of millisecond 60,000: 59.999593 seconds after the first call.
+    advance(Duration::from_micros(1)).await;
+    till.granted("web", second).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn windows_are_measured_on_the_clock_of_the_books() {
+    let (which, input) = (0, 0);
+    let settle = |output| Step::Settle {
+        which,
+        input,
+        output,
+        refund: false,
+    };
+    play(vec![
+        Step::Wait(407),
+        Step::Reserve { input, output: 243 },
+        settle(99),
+        Step::Wait(59_999_593),
+        Step::Reserve { input, output: 579 },
+        settle(97),
+    ])
+    .await;
 }
 
 proptest! {

@@ -20,14 +20,15 @@ use bytes::Bytes;
 use http::Request;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use tower_claude::batches::MemoryBook;
 use tower_claude::capture::Redactor;
 use tower_claude::core::{Intake, Target, Tenant, TenantId};
 use tower_claude::tenant_auth::{KeyDigest, StaticKey, StaticKeys};
 use tower_claude::token_budget::{Limit, MemoryStore, Meter, Per, Plan, Plans};
 use tower_claude::usage_meter::{DrainLayer, Draining, UsageRecord};
 use tower_claude::{
-    AuthorizeLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer, TokenBudgetLayer,
-    UsageMeterLayer,
+    AuthorizeLayer, BatchesLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer,
+    TokenBudgetLayer, UsageMeterLayer,
 };
 use tower_layer::Stack;
 
@@ -90,6 +91,10 @@ pub(crate) fn drain() -> DrainLayer {
 
 pub(crate) fn capture() -> CaptureLayer {
     CaptureLayer::new(Redactor::standard(), ()).intake(intake())
+}
+
+pub(crate) fn batches() -> BatchesLayer {
+    BatchesLayer::new(MemoryBook::new()).intake(intake())
 }
 
 pub(crate) fn authorize() -> AuthorizeLayer {

@@ -19,6 +19,7 @@ pub(crate) fn all() -> Vec<Case> {
         ("1 KB", "1k", Inner::plain()),
         ("200 KB", "200k", Inner::plain()),
         ("200 deltas", "burst", Inner::stream()),
+        ("200 frames", "burst", Inner::frames()),
     ];
     let mut cases = Vec::new();
     for (kind, size, inner) in kinds {

@@ -56,6 +56,9 @@ impl Decoder {
         })
     }
 
+    // The decoders are made here, on the stack: inlined, each frame of every answer would touch
+    // the 50 KB that takes.
+    #[inline(never)]
     pub(crate) fn read(&mut self, chunk: &[u8]) {
         if chunk.is_empty() {
             return;

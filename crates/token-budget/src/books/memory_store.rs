@@ -19,7 +19,9 @@ use crate::{
 ///
 /// - Of a sliding limit, what counts stops to count a whole period after it was spent, so no
 ///   window of the period's length ever holds more than the limit; within a sixtieth of the
-///   period, it stops to count with the last of its neighbours.
+///   period, it stops to count with the last of its neighbours. That is on the store's clock,
+///   which counts whole milliseconds: by a finer one, two calls that it has a period apart may
+///   be closer by less than a millisecond.
 /// - A bucket holds its burst and refills at the rate of the limit: no window of the period's
 ///   length holds more than the limit and one burst.
 /// - A day or a month is that of the calendar, in UTC. A call counts in the one in which it

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 /// is kept together and stops to count when the *last* of it is a whole period old. So there
 /// is no window of the period's length, wherever it begins, that holds more than was let in;
 /// and what counts at all stops to count within one period.
+///
+/// Times are in milliseconds on the store's clock, and so are windows.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     slots: VecDeque<Slot>,

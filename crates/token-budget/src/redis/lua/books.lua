@@ -1,5 +1,5 @@
 -- The books of one owner, by the rules of `books/counter.rs` and in the same whole numbers.
--- Whatever is changed in one of the two has to be changed in the other: `tests/redis_model.rs`
+-- Whatever is changed in one of the two has to be changed in the other: `tests/model.rs`
 -- compares them.
 --
 -- KEYS[1]  what is set aside, by id: claude:{owner}:r
