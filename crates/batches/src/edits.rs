@@ -9,7 +9,7 @@ pub(crate) struct Edits(Vec<(Range<usize>, String)>);
 // === impl Edits ===
 
 impl Edits {
-    /// Puts something in the place of a part that lies behind all that were named before.
+    /// Puts something in the place of a part; parts do not overlap.
     pub(crate) fn replace(&mut self, place: Range<usize>, by: String) {
         self.0.push((place, by));
     }
@@ -20,8 +20,10 @@ impl Edits {
         }
         let more: usize = self.0.iter().map(|(_, by)| by.len()).sum();
         let mut edited = BytesMut::with_capacity(text.len() + more);
+        let mut in_order: Vec<_> = self.0.iter().collect();
+        in_order.sort_by_key(|(place, _)| place.start);
         let mut from = 0;
-        for (place, by) in &self.0 {
+        for (place, by) in in_order {
             edited.put_slice(text.get(from..place.start).unwrap_or_default());
             edited.put_slice(by.as_bytes());
             from = place.end;
@@ -41,8 +43,8 @@ mod tests {
         let mut edits = Edits::default();
         assert_eq!(edits.apply(&text).as_ptr(), text.as_ptr());
         edits.replace(0..1, "a".into());
-        edits.replace(3..5, String::new());
         edits.replace(9..10, "xyz".into());
+        edits.replace(3..5, String::new());
         assert_eq!(&edits.apply(&text)[..], b"a125678xyz");
     }
 }

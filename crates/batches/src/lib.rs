@@ -59,7 +59,7 @@
 //! | call | |
 //! |---|---|
 //! | `POST …/batches` | each item's model must be the tenant's and have a price, else 403 with the item; what is malformed, missing or given twice, and more than 100,000 items: 400 with the field. The body goes on byte for byte. The batch is the tenant's before its caller hears of it |
-//! | `GET …/batches` | has only the tenant's own in `data`; `has_more`, `first_id` and `last_id` are upstream's, so that paging goes on from there |
+//! | `GET …/batches` | has only the tenant's own in `data`, and `first_id` and `last_id` are of those; where a page has none of them and there is more, they are upstream's, so that paging goes on |
 //! | `GET` and `DELETE …/{id}`, `POST …/{id}/cancel`, `GET …/{id}/results` | 404 `not_found_error` unless the batch is the tenant's, in one text for those of others and those that are not; upstream is not asked |
 //! | anything else of batches | 404, or 405 |
 //! | anything else | goes on untouched, and its body unread |

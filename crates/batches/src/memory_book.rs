@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tower_claude_core::TenantId;
+use tower_claude_core::{TenantId, Timestamp};
 
 use crate::{BatchBook, BookError};
 
@@ -16,9 +16,10 @@ use crate::{BatchBook, BookError};
 /// process, and after that nobody owns any batch.
 ///
 /// It is bounded. Beyond so many batches ([`bounded`](Self::bounded)), that which was claimed
-/// first is forgotten: to its tenant it is as if it had never been. Beyond so many results, all
-/// those of the batch that was seen first are forgotten: fetched once more, they count once
-/// more. [`MemoryStats`] tells how often either has happened. Nothing is forgotten for its age.
+/// first is forgotten: to its tenant it is as if it had never been. Beyond so many results, those
+/// that come are an error, and are not metered: to forget others would have those metered twice.
+/// The results of a batch are forgotten 30 days after the first of them was seen; at upstream
+/// they are gone by then. [`MemoryStats`] tells how often either has happened.
 ///
 /// A batch takes about 200 bytes, and a result about 40.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ pub struct MemoryStats {
     pub results: usize,
     /// Batches whose owner was forgotten to make room.
     pub forgotten_batches: u64,
-    /// Results that were forgotten to make room.
+    /// Results that were forgotten after 30 days.
     pub forgotten_results: u64,
 }
 
@@ -52,10 +53,14 @@ struct Pages {
     /// The batches of `owners`, in the order in which they were claimed.
     claimed: VecDeque<Box<str>>,
     seen: HashMap<Box<str>, HashSet<u128>>,
-    /// The batches of `seen`, in the order in which they were.
-    looked_at: VecDeque<Box<str>>,
+    /// The batches of `seen`, in the order in which they were, and when.
+    looked_at: VecDeque<(Timestamp, Box<str>)>,
     stats: MemoryStats,
 }
+
+/// In milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+const KEPT: i64 = 30 * DAY;
 
 const MOST_BATCHES: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 const MOST_RESULTS: NonZeroUsize = NonZeroUsize::new(2_000_000).unwrap();
@@ -112,7 +117,9 @@ impl BatchBook for MemoryBook {
     fn first(&self, batch: &str, custom_id: &str) -> Self::First {
         let [low, high] = self.0.keys.each_ref().map(|key| key.hash_one(custom_id));
         let result = (u128::from(high) << 64) | u128::from(low);
-        ready(Ok(self.pages().first(batch, result, self.0.most_results)))
+        let most = self.0.most_results;
+        let first = self.pages().first(batch, result, most, Timestamp::now());
+        ready(first.ok_or_else(|| BookError::new("the book of results is full")))
     }
 }
 
@@ -146,27 +153,31 @@ impl Pages {
         true
     }
 
-    fn first(&mut self, batch: &str, result: u128, most: usize) -> bool {
+    /// `None` if there is no room for it.
+    fn first(&mut self, batch: &str, result: u128, most: usize, now: Timestamp) -> Option<bool> {
         if self
             .seen
             .get(batch)
             .is_some_and(|seen| seen.contains(&result))
         {
-            return false;
+            return Some(false);
         }
-        while self.stats.results >= most
-            && let Some(oldest) = self.looked_at.pop_front()
-        {
+        let is_old =
+            |(since, _): &mut (Timestamp, _)| now.unix_millis() - since.unix_millis() > KEPT;
+        while let Some((_, oldest)) = self.looked_at.pop_front_if(is_old) {
             let forgotten = self.seen.remove(&oldest).map_or(0, |seen| seen.len());
             self.stats.results = self.stats.results.saturating_sub(forgotten);
             self.stats.forgotten_results += forgotten as u64;
         }
+        if self.stats.results >= most {
+            return None;
+        }
         if !self.seen.contains_key(batch) {
-            self.looked_at.push_back(batch.into());
+            self.looked_at.push_back((now, batch.into()));
         }
         self.seen.entry(batch.into()).or_default().insert(result);
         self.stats.results += 1;
-        true
+        Some(true)
     }
 }
 
@@ -222,25 +233,31 @@ mod tests {
     }
 
     #[test]
-    fn beyond_its_bound_the_results_seen_first_are_forgotten_and_counted() {
+    fn a_full_book_says_so_and_never_that_a_result_is_first_again() {
         let book = book(1, 3);
-        for (batch, result) in [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")] {
+        for (batch, result) in [("a", "1"), ("a", "2"), ("b", "1")] {
             assert!(said(book.first(batch, result)));
         }
-        let stats = book.stats();
-        assert_eq!((stats.results, stats.forgotten_results), (2, 2));
-        assert!(!said(book.first("b", "1")), "those of others are kept");
-        assert!(said(book.first("a", "1")), "as if never seen");
+        assert!(book.first("b", "2").into_inner().is_err());
+        assert!(!said(book.first("a", "1")), "what it knows it still says");
+        assert_eq!(book.stats().results, 3);
     }
 
     #[test]
-    fn one_batch_larger_than_the_bound_starts_anew() {
-        let book = book(1, 2);
-        for result in ["1", "2", "3"] {
-            assert!(said(book.first("a", result)));
-        }
-        assert!(!said(book.first("a", "3")));
-        let stats = book.stats();
-        assert_eq!((stats.results, stats.forgotten_results), (1, 2));
+    fn results_are_forgotten_when_nobody_can_fetch_them_any_more() {
+        let mut pages = Pages::default();
+        let mut first = |batch: &str, day: i64| {
+            pages.first(batch, 1, 2, Timestamp::from_unix_millis(day * DAY))
+        };
+        assert_eq!(first("a", 0), Some(true));
+        assert_eq!(first("b", 1), Some(true));
+        assert_eq!(
+            first("c", 30),
+            None,
+            "full, and all of it may still be asked for"
+        );
+        assert_eq!(first("c", 31), Some(true));
+        assert_eq!(first("b", 31), Some(false));
+        assert_eq!((pages.stats.results, pages.stats.forgotten_results), (2, 1));
     }
 }

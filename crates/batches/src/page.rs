@@ -11,6 +11,9 @@ pub(crate) struct Page<'a> {
     /// The batches, each with where it stands.
     batches: Vec<(Range<usize>, Object<'a>)>,
     has_more: bool,
+    /// Where the ids of the first and the last batch stand, once more.
+    first_id: Option<Range<usize>>,
+    last_id: Option<Range<usize>>,
 }
 
 // === impl Page ===
@@ -20,6 +23,7 @@ impl<'a> Page<'a> {
     pub(crate) fn read(json: &'a [u8]) -> Option<Self> {
         let mut walk = JsonWalk::new(json);
         let (mut data, mut has_more) = (None, false);
+        let (mut first_id, mut last_id) = (None, None);
         if !walk.enter_object() {
             return None;
         }
@@ -28,6 +32,8 @@ impl<'a> Page<'a> {
             match &*key {
                 "data" if data.replace(value).is_some() => return None,
                 "has_more" => has_more = value == b"true",
+                "first_id" if first_id.replace(walk.place(value)).is_some() => return None,
+                "last_id" if last_id.replace(walk.place(value)).is_some() => return None,
                 _ => {}
             }
         }
@@ -41,7 +47,12 @@ impl<'a> Page<'a> {
             let item = items.skip();
             batches.push((walk.place(item), Object::read(item)?));
         }
-        items.is_at_end().then_some(Self { batches, has_more })
+        items.is_at_end().then_some(Self {
+            batches,
+            has_more,
+            first_id,
+            last_id,
+        })
     }
 
     /// The ids of the batches, in their order.
@@ -62,7 +73,8 @@ impl<'a> Page<'a> {
     /// What makes a page of it that has only those which `is_kept` says, their urls with this
     /// base.
     ///
-    /// Where paging goes on is upstream's to say: it stays as it is.
+    /// Paging goes on from the ids of those. Without any it goes on from upstream's, if there is
+    /// more; that is the one case in which a tenant is told the id of another's batch.
     pub(crate) fn edits(&self, is_kept: &[bool], base: &str) -> Edits {
         let mut edits = Edits::default();
         let is_kept = |number: usize| is_kept.get(number).copied().unwrap_or(false);
@@ -91,7 +103,31 @@ impl<'a> Page<'a> {
         {
             edits.replace(first.start..last.end, String::new());
         }
+        let last_kept = (0..self.batches.len())
+            .rev()
+            .find(|number| is_kept(*number));
+        if first_kept.is_some() || !self.has_more {
+            for (place, shown, kept) in [
+                (&self.first_id, 0, first_kept),
+                (
+                    &self.last_id,
+                    self.batches.len().saturating_sub(1),
+                    last_kept,
+                ),
+            ] {
+                if let Some(place) = place.clone().filter(|_| kept != Some(shown)) {
+                    edits.replace(place, self.id(kept));
+                }
+            }
+        }
         edits
+    }
+
+    /// The id of a batch as JSON has it.
+    fn id(&self, number: Option<usize>) -> String {
+        let batch = number.and_then(|number| self.batches.get(number));
+        let id = batch.map(|(_, batch)| &*batch.id);
+        serde_json::to_string(&id).unwrap_or_else(|_| "null".to_owned())
     }
 }
 
@@ -117,23 +153,37 @@ mod tests {
     #[test]
     fn only_what_is_kept_stays_and_all_around_it() {
         let url = |page: &str| page.replace("https://api/", "http://gate/");
-        let page = |data: &str| {
+        let page = |data: &str, first: &str, last: &str| {
             let (head, tail) = (r#"{ "data" : ["#, "\n], \"has_more\":true,");
             Some(url(&format!(
-                "{head}{data}{tail}\"first_id\":\"a\",\"last_id\":\"c\"}}"
+                "{head}{data}{tail}\"first_id\":\"{first}\",\"last_id\":\"{last}\"}}"
             )))
         };
         let a = r#"{"id":"a","results_url":null}"#;
         let b = r#"{"id":"b","results_url":"https://api/v1/messages/batches/b/results"}"#;
         let c = r#"{"id":"c"}"#;
         assert_eq!(kept(PAGE, &["a", "b", "c"]), Some(url(PAGE)));
-        assert_eq!(kept(PAGE, &["a", "b"]), page(&format!("\n  {a} ,\n  {b}")));
-        assert_eq!(kept(PAGE, &["a", "c"]), page(&format!("\n  {a},\n  {c}")));
-        assert_eq!(kept(PAGE, &["b", "c"]), page(&format!("\n  {b},\n  {c}")));
-        assert_eq!(kept(PAGE, &["a"]), page(&format!("\n  {a}")));
-        assert_eq!(kept(PAGE, &["b"]), page(&format!("\n  {b}")));
-        assert_eq!(kept(PAGE, &["c"]), page(&format!("\n  {c}")));
-        assert_eq!(kept(PAGE, &[]), page("\n  "));
+        assert_eq!(
+            kept(PAGE, &["a", "b"]),
+            page(&format!("\n  {a} ,\n  {b}"), "a", "b")
+        );
+        assert_eq!(
+            kept(PAGE, &["a", "c"]),
+            page(&format!("\n  {a},\n  {c}"), "a", "c")
+        );
+        assert_eq!(
+            kept(PAGE, &["b", "c"]),
+            page(&format!("\n  {b},\n  {c}"), "b", "c")
+        );
+        assert_eq!(kept(PAGE, &["a"]), page(&format!("\n  {a}"), "a", "a"));
+        assert_eq!(kept(PAGE, &["b"]), page(&format!("\n  {b}"), "b", "b"));
+        assert_eq!(kept(PAGE, &["c"]), page(&format!("\n  {c}"), "c", "c"));
+        assert_eq!(kept(PAGE, &[]), page("\n  ", "a", "c"), "paging goes on");
+        let last = PAGE.replace("true", "false");
+        let nothing = r#"{ "data" : [
+  
+], "has_more":false,"first_id":null,"last_id":null}"#;
+        assert_eq!(kept(&last, &[]).as_deref(), Some(nothing));
     }
 
     #[test]

@@ -86,7 +86,10 @@ async fn whoever_goes_page_by_page_and_stops_at_an_empty_one_finds_all() {
         query = format!("limit=5&after_id={}", page["last_id"].as_str().unwrap());
     }
     assert_eq!(found, own.map(|number| format!("b{number}")));
-    assert_eq!(claude.calls(), 20, "each page once");
+    assert!(
+        claude.calls() <= 20 + own.len() as u64,
+        "pages are asked for again only behind a find"
+    );
     assert!(
         claude
             .asked()
@@ -101,7 +104,7 @@ async fn it_works_towards_newer_ones_too() {
     let path = format!("{BATCHES}?before_id=b90");
     let said = ask(service, get(&tenant("web"), &path)).await;
     assert_eq!(ids(&said), ["b12"]);
-    assert_eq!(said.json()["first_id"], "b10");
+    assert_eq!(said.json()["first_id"], "b12");
 }
 
 #[tokio::test]
