@@ -1,9 +1,12 @@
 //! The command line, read by hand: a handful of words need no library.
 
+mod help;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use self::help::HELP;
 use crate::report::UsageOptions;
 
 /// What the gateway is asked to do.
@@ -64,32 +67,6 @@ pub enum Source {
 /// A command line that says nothing the gateway knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageError(String);
-
-/// How to use it.
-pub const HELP: &str = "\
-claude-gateway: a multi-tenant gateway for Claude
-
-Usage:
-  claude-gateway --demo                       run with a fake Claude and two tenants
-  claude-gateway --config FILE                run with a TOML file
-  claude-gateway check --config FILE          check a file; exit 1 if it has errors
-  claude-gateway explain --config FILE --tenant ID --model M
-                                              what would apply: limits, targets, prices
-  claude-gateway keygen --tenant ID           make a key: the key, then its digest
-  claude-gateway usage --ledger FILE          sum a ledger; - is stdin; more than one may be given
-
-Options of the first two:
-  --listen ADDR          where tenants call; port 0 picks a free one
-  --admin-listen ADDR    where /metrics, /healthz, /readyz and /usage are
-
-Options of usage:
-  --by COLUMN,COLUMN     tenant, user, feature, session, endpoint, model, served_model, target,
-                         platform, outcome, status, service_tier, day, hour, month
-                         (default: tenant,feature,model)
-  --since WHEN           leave out calls before: RFC 3339, a day, or an age like 7d, 24h, 30m
-  --until WHEN           leave out calls from then on
-  --csv                  for a spreadsheet
-";
 
 // === impl Command ===
 
@@ -177,7 +154,9 @@ impl Options {
                 Some(tenant) => Ok(Command::Keygen { tenant }),
                 None => Err(UsageError("keygen needs --tenant ID".into())),
             },
-            (Some(word), _) => Err(UsageError(format!("unknown command `{word}`"))),
+            (Some(word), _) => Err(UsageError(format!(
+                "unknown command `{word}`; there are check, explain, keygen and usage"
+            ))),
         }
     }
 
@@ -289,7 +268,10 @@ mod tests {
             ),
             ("usage --csv", "usage needs --ledger FILE"),
             ("--demo --csv", "unknown argument `--csv`"),
-            ("serve", "unknown command `serve`"),
+            (
+                "serve",
+                "unknown command `serve`; there are check, explain, keygen and usage",
+            ),
             ("--frob", "unknown argument `--frob`"),
         ] {
             assert_eq!(parse(line), Err(error.to_owned()), "{line}");

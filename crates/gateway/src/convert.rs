@@ -12,10 +12,10 @@ use crate::StartError;
 use crate::config::{self, Config};
 
 /// How requests are taken in.
-pub(crate) fn intake(server: &config::Server) -> Intake {
+pub(crate) fn intake(server: &config::Server, memory: ByteSemaphore) -> Intake {
     Intake::new()
         .body_limit(server.body_limit)
-        .semaphore(ByteSemaphore::new(server.buffer_limit))
+        .semaphore(memory)
         .passthrough(server.passthrough.iter().map(String::as_str))
 }
 

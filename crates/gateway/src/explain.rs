@@ -1,25 +1,31 @@
 //! What would apply to a call: limits, targets and prices.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use tower_claude::core::ModelPattern;
-use tower_claude::pricing::Platform;
-use tower_claude::token_budget::{Algorithm, Limit, LimitMode, Per};
+use tower_claude::pricing::{Multiplier, Platform, Price, Rates};
+use tower_claude::token_budget::{Algorithm, Limit, LimitMode, Meter, Per};
 
-use crate::config::{Config, Target, Tenant};
+use crate::config::{Config, Plan, Target, Tenant};
 use crate::{StartError, convert};
+
+/// How many tenants are named to who asks for one that is not there.
+const NAMED: usize = 8;
 
 /// Says what would apply to calls of a tenant to a model, for a person to read.
 pub(crate) fn explain(config: &Config, tenant: &str, model: &str) -> Result<String, StartError> {
     let found = config.tenants.iter().find(|other| other.id == tenant);
-    let tenant = found.ok_or_else(|| StartError::new(format!("there is no tenant {tenant}")))?;
+    let tenant = found.ok_or_else(|| no_tenant(config, tenant))?;
+    let plan = config.plans.get(&tenant.plan);
     let prices = convert::prices(config);
     let is_priced = prices.is_priced(model);
-    may_use(tenant, model, is_priced)?;
+    may_use(tenant, plan, model, is_priced)?;
 
     let mut text = format!("tenant {}, model {model}\n", tenant.id);
-    let plan = config.plans.get(&tenant.plan);
     let limits = plan.map_or(&[][..], |plan| &plan.limits);
     let policy = config.budget.when_store_is_down;
     let _ = writeln!(text, "\nplan {}", tenant.plan);
@@ -43,7 +49,7 @@ pub(crate) fn explain(config: &Config, tenant: &str, model: &str) -> Result<Stri
     if targets.is_empty() {
         text.push_str("  none: no target is of a residency that the tenant may use\n");
     }
-    for target in targets {
+    for target in &targets {
         let residency = target.residency.as_deref().unwrap_or("no residency");
         let (priority, weight) = (target.priority, target.weight);
         let name = &target.name;
@@ -60,39 +66,107 @@ pub(crate) fn explain(config: &Config, tenant: &str, model: &str) -> Result<Stri
     text.push_str("\nprices, in dollars for a million tokens\n");
     let day = SystemTime::now().into();
     match prices.lookup(model, Platform::Anthropic, day) {
-        Some(quote) => {
-            let rates = quote.price.rates;
-            for (what, rate) in [
-                ("input", rates.input),
-                ("output", rates.output),
-                ("cache write, 5 minutes", rates.cache_write_5m),
-                ("cache write, 1 hour", rates.cache_write_1h),
-                ("cache read", rates.cache_read),
-            ] {
-                let _ = writeln!(text, "  {what}: ${}", rate.of(1_000_000));
-            }
-        }
+        Some(quote) => write_price(&mut text, &quote.price),
         None => text.push_str("  none: calls pass unpriced\n"),
     }
     if is_priced && !prices.models().any(|known| known == model) {
         let _ = writeln!(text, "  by the name of another model or a prefix");
     }
+    // A name at a target goes before the model's only if the file has a price for it.
+    let mut renamed: Vec<_> = targets.iter().filter_map(|t| t.models.get(model)).collect();
+    renamed.sort();
+    renamed.dedup();
+    for here in renamed {
+        let own = config.prices.contains_key(here);
+        let quote = prices.lookup(here, Platform::Anthropic, day);
+        if let Some(quote) = quote.filter(|_| own) {
+            let _ = writeln!(text, "\nprices where it is {here}");
+            write_price(&mut text, &quote.price);
+        }
+    }
     Ok(text)
 }
 
-fn may_use(tenant: &Tenant, model: &str, is_priced: bool) -> Result<(), StartError> {
-    let allowed = match &tenant.models {
-        None => is_priced,
-        Some(patterns) => {
-            let is_named = |pattern: &ModelPattern| pattern.is_exactly(model);
-            patterns.iter().any(|pattern| pattern.fits(model))
-                && (is_priced || patterns.iter().any(is_named))
-        }
+fn write_price(text: &mut String, price: &Price) {
+    write_rates(text, "  ", &price.rates);
+    if let Some(long) = &price.long {
+        let over = long.over;
+        let _ = writeln!(text, "  prompts of more than {over} tokens");
+        write_rates(text, "    ", &long.rates);
+    }
+    if let Some(fast) = &price.fast {
+        let _ = writeln!(text, "  fast mode");
+        write_rates(text, "    ", fast);
+    }
+    let _ = writeln!(text, "  batches: × {}", Multiplier::BATCH);
+    if price.us != Multiplier::ONE {
+        let _ = writeln!(text, "  inference_geo us: × {}", price.us);
+    }
+    let _ = writeln!(text, "  web search: ${} each", price.web_search);
+}
+
+fn write_rates(text: &mut String, indent: &str, rates: &Rates) {
+    for (what, rate) in [
+        ("input", rates.input),
+        ("output", rates.output),
+        ("cache write, 5 minutes", rates.cache_write_5m),
+        ("cache write, 1 hour", rates.cache_write_1h),
+        ("cache read", rates.cache_read),
+    ] {
+        let _ = writeln!(text, "{indent}{what}: ${rate}");
+    }
+}
+
+/// Says who is there instead.
+fn no_tenant(config: &Config, tenant: &str) -> StartError {
+    let mut ids: Vec<_> = config.tenants.iter().map(|tenant| &*tenant.id).collect();
+    if ids.is_empty() {
+        return StartError::new(format!(
+            "there is no tenant {tenant}; the file has none, add [[tenants]]"
+        ));
+    }
+    ids.sort_unstable();
+    let more = match ids.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    if allowed {
+    ids.truncate(NAMED);
+    let there_are = match ids.len() {
+        1 => "there is",
+        _ => "there are",
+    };
+    let ids = ids.join(", ");
+    StartError::new(format!(
+        "there is no tenant {tenant}; {there_are} {ids}{more}"
+    ))
+}
+
+fn may_use(
+    tenant: &Tenant,
+    plan: Option<&Plan>,
+    model: &str,
+    is_priced: bool,
+) -> Result<(), StartError> {
+    let patterns = tenant.models.as_deref();
+    let fits = patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.fits(model)));
+    let is_named = |pattern: &ModelPattern| pattern.is_exactly(model);
+    let is_named = patterns.is_some_and(|patterns| patterns.iter().any(is_named));
+    if fits && (is_priced || is_named) {
         return Ok(());
     }
-    let why = if is_priced { "" } else { ": it has no price" };
+    let is_dollars = |limit: &Limit| limit.meter == Meter::Usd;
+    let limits_dollars = plan.is_some_and(|plan| plan.limits.iter().any(is_dollars));
+    let price = format!("add [prices.\"{model}\"]");
+    let why = match (fits, is_priced) {
+        (false, true) => "; add it to the tenant's `models`".to_owned(),
+        (false, false) => {
+            format!("; add it to the tenant's `models`, and it has no price: {price}")
+        }
+        (true, _) if limits_dollars => format!(": it has no price; {price}"),
+        (true, _) => {
+            format!(": it has no price; {price}, or name it in `models` without a wildcard")
+        }
+    };
     let id = &tenant.id;
     Err(StartError::new(format!(
         "tenant {id} may not use model {model}{why}"

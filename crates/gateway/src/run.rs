@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::time::timeout;
 use tower_claude::core::TenantId;
 use tower_claude::tenant_auth::Key;
 use tower_claude::usage_meter::JsonLines;
@@ -17,7 +16,7 @@ use crate::budget_store::{Books, Checked};
 use crate::cli::{Command, HELP, Serve, Source};
 use crate::config::{Config, Loaded, Problems};
 use crate::key_file::KeyFile;
-use crate::server::{self, ServerOptions, Shutdown, Workers};
+use crate::server::{self, ServerOptions, Shutdown, Work, Workers};
 use crate::{Stack, StartError, demo, explain, report, telemetry};
 
 /// How long a check waits for the budget store.
@@ -184,7 +183,11 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     let workers = Workers::start(
         move || {
             let (drain, drainer) = stack.drain();
-            Ok((stack.service(&drain, stop.clone())?, drainer))
+            Ok(Work {
+                service: stack.service(&drain, stop.clone())?,
+                drainer,
+                results: results.clone(),
+            })
         },
         &server_options,
         &shutdown,
@@ -221,9 +224,6 @@ async fn serve_config(loaded: Loaded, options: &Serve, is_demo: bool) -> Result<
     tokio::task::spawn_blocking(move || workers.join())
         .await
         .map_err(StartError::new)?;
-    if timeout(FLUSH, results.settled()).await.is_err() {
-        tracing::error!("some results of batches could not be metered");
-    }
     if !books.flush(FLUSH).await {
         tracing::error!("some calls could not be settled with the budget store");
     }

@@ -1,7 +1,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tower_claude::batches::BatchBook as _;
 use tower_claude::capture::{CaptureFile, CaptureFileWriter};
-use tower_claude::core::{BoxError, TenantId};
+use tower_claude::core::{BoxError, ByteSemaphore, TenantId};
 use tower_claude::failover::{Breaker, Health};
 use tower_claude::platforms::{Anthropic, BoundaryLayer, HttpClient, HttpClientBuilder, Platforms};
 use tower_claude::tenant_auth::StaticKeys;
@@ -35,6 +34,7 @@ use crate::config::Config;
 use crate::edge::Edge;
 use crate::key_file::KeyFile;
 use crate::upstream::Upstream;
+use crate::writers::{can_be_a_file, opening};
 use crate::{StartError, Writers, convert};
 
 /// The layers of one gateway, and what they share.
@@ -115,7 +115,12 @@ impl Stack {
     pub fn check(config: &Config) -> Result<(), StartError> {
         let (ledger, _writer) = JsonLines::new(io::sink(), NonZeroUsize::MIN);
         let books = Books::Memory(MemoryStore::new());
-        Self::assemble(config, ledger, None, books).map(drop)
+        Self::assemble(config, ledger, None, books)?;
+        can_be_a_file("ledger", &config.usage.ledger)?;
+        match &config.usage.capture {
+            Some(capture) => can_be_a_file("capture file", &capture.file),
+            None => Ok(()),
+        }
     }
 
     fn assemble(
@@ -124,7 +129,8 @@ impl Stack {
         capture: Option<CaptureFile>,
         store: Books,
     ) -> Result<(Self, View), StartError> {
-        let intake = convert::intake(&config.server);
+        let memory = ByteSemaphore::new(config.server.buffer_limit);
+        let intake = convert::intake(&config.server, memory.clone());
         let prices = Prices::new(convert::prices(config));
         let plans = convert::plans(config)?;
         let tally = Tally::new();
@@ -163,6 +169,12 @@ impl Stack {
         };
         let priced = prices.clone();
         let batch_priced = prices.clone();
+        let mut batches_layer = BatchesLayer::new(batches);
+        if let Some(url) = &config.server.public_url {
+            batches_layer = batches_layer
+                .public_url(&url.to_string())
+                .map_err(StartError::new)?;
+        }
         let keys = StaticKeys::new(convert::keys(config)?).map_err(StartError::new)?;
         let labels = targets().filter_map(|target| target.residency_label().map(str::to_owned));
         let stack = Self {
@@ -183,8 +195,9 @@ impl Stack {
                 .priced(move |model| priced.table().is_priced(model))
                 .residencies(labels.collect::<Vec<_>>())
                 .intake(intake.clone()),
-            batches: BatchesLayer::new(batches)
+            batches: batches_layer
                 .priced(move |model| batch_priced.table().is_priced(model))
+                .semaphore(memory)
                 .intake(intake.clone()),
             budget,
             failover,
@@ -258,10 +271,6 @@ impl Stack {
         let adapters: Vec<_> = adapters.collect::<Result<_, StartError>>()?;
         Platforms::new(adapters).map_err(StartError::new)
     }
-}
-
-fn opening(what: &str, path: &Path, error: &io::Error) -> StartError {
-    StartError::new(format!("opening the {what} {}: {error}", path.display()))
 }
 
 fn tenants(config: &Config) -> Result<Arc<[(TenantId, String)]>, StartError> {

@@ -59,49 +59,82 @@ pub fn install_metrics() -> Result<PrometheusHandle, StartError> {
         .map_err(StartError::new)?
         .install_recorder()
         .map_err(StartError::new)?;
-    describe_counter!(AUTH_FAILURES, Unit::Count, "refused credentials");
-    describe_gauge!(TARGET_UP, "whether a target takes calls");
-    describe_gauge!(BUDGET_USED, "how much of a limit is spent");
-    describe_gauge!(BUDGET_STORE_UP, "whether the budget's store answers");
+    describe_counter!(
+        AUTH_FAILURES,
+        Unit::Count,
+        "Calls without a good credential, by what was wrong with it."
+    );
+    describe_gauge!(
+        TARGET_UP,
+        "Whether a target takes calls: 0 while a breaker is open or its account has nothing left."
+    );
+    describe_gauge!(
+        BUDGET_USED,
+        "How much of a limit is spent or reserved, from 0 to 1, more in debt."
+    );
+    describe_gauge!(
+        BUDGET_STORE_UP,
+        "Whether the store of the budgets answers: 1 or 0."
+    );
     describe_counter!(
         BUDGET_LEASED,
         Unit::Count,
-        "passed within the share while the store was away"
+        "Calls that passed within this gateway's share while the store was away."
     );
     describe_counter!(
         BUDGET_ALLOWED,
         Unit::Count,
-        "passed unchecked while the store was away"
+        "Calls that passed unchecked while the store was away."
     );
     describe_counter!(
         BUDGET_REFUSED,
         Unit::Count,
-        "refused because the store was away"
+        "Calls that were refused because the store was away."
     );
     describe_counter!(
         BUDGET_WARNED,
         Unit::Count,
-        "passed although a limit that warns was spent"
-    );
-    describe_gauge!(
-        DRAINS_RUNNING,
-        Unit::Count,
-        "calls read on although their callers have left"
-    );
-    describe_counter!(
-        DRAINS,
-        Unit::Count,
-        "calls whose callers left before the end"
-    );
-    describe_counter!(
-        BATCH_RESULTS,
-        Unit::Count,
-        "results of batches that were fetched"
+        "Calls that passed although a limit that only warns was spent."
     );
     describe_counter!(
         BUDGET_STOPPED,
         Unit::Count,
-        "streams ended for want of budget"
+        "Streams that were ended for want of budget."
+    );
+    describe_gauge!(
+        DRAINS_RUNNING,
+        Unit::Count,
+        "Calls that are read on now although their callers have left."
+    );
+    describe_counter!(
+        DRAINS,
+        Unit::Count,
+        "Calls whose callers left before the end, by what became of them."
+    );
+    describe_counter!(
+        BATCH_RESULTS,
+        Unit::Count,
+        "Results of batches that were fetched; failed, unreadable and too_long are not metered."
+    );
+    describe_counter!(
+        LEDGER_LOST,
+        Unit::Count,
+        "Records of calls that could not be kept: the ledger is not complete."
+    );
+    describe_counter!(
+        LEDGER_FAILED,
+        Unit::Count,
+        "Writes to the ledger that failed; they are tried again."
+    );
+    describe_counter!(
+        CAPTURE_LOST,
+        Unit::Count,
+        "Calls whose texts could not be kept."
+    );
+    describe_counter!(
+        CAPTURE_FAILED,
+        Unit::Count,
+        "Writes to the capture file that failed; they are tried again."
     );
     Ok(handle)
 }

@@ -1,5 +1,6 @@
 use std::fmt::Display;
 use std::io;
+use std::path::Path;
 
 use tower_claude::capture::CaptureFileThread;
 use tower_claude::usage_meter::JsonLinesThread;
@@ -33,6 +34,30 @@ impl Writers {
         said("ledger", ledger)?;
         said("capture file", capture)
     }
+}
+
+/// Whether a file is, or can be made, at a path; what only writing shows is left open.
+pub(crate) fn can_be_a_file(what: &str, path: &Path) -> Result<(), StartError> {
+    let shown = path.display();
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() {
+        return Err(StartError::new(format!(
+            "the {what} {shown} is a folder; name a file in it"
+        )));
+    }
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(StartError::new(format!(
+            "the folder of the {what} {shown} is not there; make it"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// That a file could not be opened.
+pub(crate) fn opening(what: &str, path: &Path, error: &io::Error) -> StartError {
+    StartError::new(format!("opening the {what} {}: {error}", path.display()))
 }
 
 fn said(what: impl Display, result: io::Result<()>) -> Result<(), StartError> {

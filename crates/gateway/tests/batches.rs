@@ -7,6 +7,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -18,6 +20,8 @@ use tower_claude_testkit::{Answer, Asked, FakeClaude, FakeServer, RedisServer};
 const APP_KEY: &str = "integration-key-of-app";
 const OBJECT: &str = include_str!("../../testkit/wire/batch-object.json");
 const RESULTS: &str = include_str!("../../testkit/wire/batch-results.jsonl");
+/// Longer than anything here takes that is not held up.
+const SLOW: Duration = Duration::from_millis(400);
 const ID: &str = "msgbatch_01WireSampleQ4";
 
 /// Has one batch, whoever asks; what is refused to a tenant has to be refused by the gateway.
@@ -215,14 +219,40 @@ async fn gateways_that_share_a_redis_know_of_each_others_batches() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_whose_maker_has_left_is_theirs_all_the_same() {
     let slow = FakeClaude::new(|_: &Asked| {
-        Answer::json(200, OBJECT).head_delay(std::time::Duration::from_millis(200))
+        Answer::json(200, OBJECT).head_delay(Duration::from_millis(200))
     });
     let server = FakeServer::start(slow.clone());
     let gateway = gateway(&server, "memory");
     let request = ask(&gateway, WEB_KEY, "POST", "", &batch_of("claude-haiku-5-5"));
-    let left = tokio::time::timeout(std::time::Duration::from_millis(80), send(request)).await;
+    let left = tokio::time::timeout(Duration::from_millis(80), send(request)).await;
     assert!(left.is_err(), "it was not slow enough to leave");
     gateway.ledger_of(1).await;
     let found = asked(&gateway, WEB_KEY, &format!("/{ID}")).await;
     assert_eq!(found.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_that_are_being_metered_are_recorded_before_the_gateway_ends() {
+    let redis = RedisServer::start();
+    let slow = FakeClaude::new(|asked: &Asked| match asked.path().ends_with("/results") {
+        true => Answer::raw(200, "application/x-jsonl", RESULTS).head_delay(SLOW),
+        false => Answer::json(200, OBJECT),
+    });
+    let server = FakeServer::start(slow);
+    let mut gateway = gateway(&server, &redis.url());
+    let body = batch_of("claude-haiku-5-5");
+    let made = send(ask(&gateway, WEB_KEY, "POST", "", &body)).await;
+    assert_eq!(made.status(), StatusCode::OK, "{made:?}");
+    // Whose it is, is asked before upstream is; which results are new, after it.
+    let path = format!("/{ID}/results");
+    let fetch = tokio::spawn(send(ask(&gateway, WEB_KEY, "GET", &path, &Value::Null)));
+    tokio::time::sleep(SLOW / 2).await;
+    redis.stop();
+    tokio::time::sleep(SLOW).await;
+    fetch.abort();
+    gateway.terminate();
+    tokio::time::sleep(SLOW).await;
+    redis.resume();
+    assert_eq!(gateway.ended().await, Some(0));
+    assert_eq!(costs(&gateway.ledger()), expected());
 }

@@ -8,13 +8,15 @@ mod support;
 
 use std::fs;
 use std::io::Write as _;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use support::{Pair, message, request, send};
 use tower_claude::core::{RequestId, TenantId, Timestamp};
 use tower_claude::pricing::Cost;
-use tower_claude::usage_meter::{Outcome, UsageRecord};
+use tower_claude::usage_meter::{JsonLines, Outcome, UsageRecord, UsageSink};
 use tower_claude_testkit::{Answer, FakeClaude};
 
 const MODEL: &str = "claude-haiku-5-5";
@@ -76,6 +78,10 @@ impl Said {
 
 /// A line of the ledger: a call of so many days before now.
 fn line(tenant: Option<&str>, model: &str, cost: Option<&str>, days: i64) -> String {
+    serde_json::to_string(&record(tenant, model, cost, days)).unwrap() + "\n"
+}
+
+fn record(tenant: Option<&str>, model: &str, cost: Option<&str>, days: i64) -> UsageRecord {
     let start = Timestamp::now().unix_millis() - days * 86_400_000;
     let start = Timestamp::from_unix_millis(start);
     let mut record = UsageRecord::new(start, RequestId::generate());
@@ -88,7 +94,7 @@ fn line(tenant: Option<&str>, model: &str, cost: Option<&str>, days: i64) -> Str
     record.cache_creation_5m_input_tokens = Some(3);
     record.cache_creation_1h_input_tokens = Some(4);
     record.cost = cost.map(|cost| Cost::from_dollars_str(cost).unwrap());
-    serde_json::to_string(&record).unwrap() + "\n"
+    record
 }
 
 fn calls() -> String {
@@ -184,6 +190,28 @@ fn sums_several_files_and_stdin() {
     assert_eq!(said.err, expected);
 }
 
+/// Sums as the help says it, by the pattern of a shell.
+#[cfg(unix)]
+#[test]
+fn sums_a_ledger_that_has_gone_on_in_other_files() {
+    let folder = Folder::new("rotated");
+    for _ in 0..4 {
+        // A file is put aside before the next write, so each record has one of its own.
+        let builder = JsonLines::builder().rotate_at(NonZeroU64::MIN);
+        let (ledger, writer) = builder.open(folder.0.join("usage.jsonl")).unwrap();
+        let writer = writer.spawn_thread().unwrap();
+        ledger.record(Arc::new(record(Some("web"), MODEL, Some("1"), 0)));
+        writer.close().unwrap();
+    }
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 4);
+    let mut command = Command::new("sh");
+    let line = "exec \"$0\" usage --ledger usage*.jsonl --by tenant --csv";
+    command.args(["-c", line, env!("CARGO_BIN_EXE_claude-gateway")]);
+    let said = Said::of(command.current_dir(&folder.0).output().unwrap());
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    assert!(said.out.contains("\r\nweb,4,4,"), "{said:?}");
+}
+
 #[test]
 fn names_the_lines_that_could_not_be_read() {
     let folder = Folder::new("unread");
@@ -247,6 +275,28 @@ fn says_what_is_allowed_and_shows_the_help() {
         );
     }
     assert!(folder.run("--help").out.contains("--since WHEN"));
+}
+
+#[test]
+fn an_error_of_the_command_line_is_two_lines_and_the_first_says_it() {
+    let folder = Folder::new("two-lines");
+    let said = folder.run("usage.jsonl");
+    let expected = "claude-gateway: unknown argument `usage.jsonl`; files come after --ledger\n\
+                    `claude-gateway --help` says how it is used\n";
+    assert_eq!((said.code, &*said.err), (Some(2), expected));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_is_a_file_that_is_not_there() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = Folder::new("no-text");
+    let mut command = folder.command("--ledger");
+    command.arg(std::ffi::OsStr::from_bytes(b"usage-\xff.jsonl"));
+    let said = Said::of(command.output().unwrap());
+    assert_eq!(said.code, Some(1));
+    let expected = "claude-gateway: reading usage-\u{fffd}.jsonl: ";
+    assert!(said.err.starts_with(expected), "{said:?}");
 }
 
 #[test]

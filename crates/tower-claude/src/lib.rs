@@ -7,24 +7,26 @@
 //! | layer | question it answers | feature |
 //! |---|---|---|
 //! | [`TenantAuthLayer`] | who is calling? | `tenant-auth` |
-//! | [`UsageMeterLayer`] | what did it cost, and who pays? | `usage-meter` |
+//! | [`DrainLayer`] | what will it have cost, when the caller has left? | `usage-meter` |
 //! | `CaptureLayer` | what was said, redacted? | `capture` |
+//! | [`UsageMeterLayer`] | what did it cost, and who pays? | `usage-meter` |
+//! | [`AuthorizeLayer`] | may they use this endpoint and this model? | `tenant-auth` |
 //! | `BatchesLayer` | whose batch is this? | `batches` |
 //! | [`TokenBudgetLayer`] | may they spend it? | `token-budget` |
 //! | [`FailoverLayer`] | where else can it run? | `failover` |
 //! | [`RetryLayer`] | is it worth trying the same place again? | `retry` |
 //!
-//! The order above is the recommended one, outermost first; [`AuthorizeLayer`], which asks
-//! whether a tenant may use an endpoint and a model, goes between the meter and the budget.
-//! Innermost stands a service that speaks to Claude: one of [`platforms`], or your own.
+//! The order above is the recommended one, outermost first: `DrainLayer` and `CaptureLayer`,
+//! where they are wanted, go around the meter. Innermost stands a service that speaks to Claude:
+//! one of [`platforms`], or your own.
 //!
 //! # Features
 //!
-//! The five layers of the pipeline are on by default. `capture` adds the one that keeps text,
-//! beside the meter; `batches` the one that keeps the batches of tenants apart, between
-//! authorization and the budget; `platforms` adds Claude's API as a service, and `tls` lets it
-//! speak HTTPS. `metrics` and `tracing` let the meter write to those facades, `redis` (and
-//! `redis-tls`) lets processes share what they keep, and `keygen` makes keys for tenants.
+//! All layers but two are on by default. `capture` adds the one that keeps text, `batches` the one
+//! that keeps the batches of tenants apart; `platforms` adds Claude's API as a service, and `tls`
+//! lets it speak HTTPS. `metrics` and `tracing` let the meter write to those facades; `metrics` is
+//! on wherever `usage-meter` is, because that has it by default. `redis` (and `redis-tls`) lets
+//! processes share what they keep, and `keygen` makes keys for tenants.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -68,4 +70,4 @@ pub use tower_claude_tenant_auth::{AuthorizeLayer, TenantAuthLayer};
 pub use tower_claude_token_budget::TokenBudgetLayer;
 #[cfg(feature = "usage-meter")]
 #[doc(no_inline)]
-pub use tower_claude_usage_meter::UsageMeterLayer;
+pub use tower_claude_usage_meter::{DrainLayer, UsageMeterLayer};

@@ -46,6 +46,9 @@ struct Held<E> {
     delivery: Option<Delivery>,
 }
 
+/// How many frames that follow a whole answer are held back with it.
+const MOST_HELD: usize = 16;
+
 // === impl MeterBody ===
 
 impl<B> MeterBody<B>
@@ -106,7 +109,7 @@ where
             }
             let inner = this.inner.as_mut();
             let polled = ready!(this.guard.watch(|| inner.poll_frame(cx)));
-            let is_whole = this.held.is_some();
+            let held_so_far = this.held.as_ref().map_or(0, |held| held.polled.len());
             let delivery = match &polled {
                 None => Some(this.guard.end(End::Complete)),
                 Some(Err(_)) => {
@@ -123,7 +126,11 @@ where
                     let is_last = frame.is_trailers() || this.inner.is_end_stream();
                     if is_last || progress == Progress::Ended {
                         Some(this.guard.end(End::Complete))
-                    } else if progress == Progress::Whole && !is_whole && this.guard.holds() {
+                    } else if progress == Progress::Whole
+                        && this.guard.holds()
+                        && held_so_far < MOST_HELD
+                    {
+                        // Its end may have come: white space may follow, and the end of the body.
                         None
                     } else {
                         Some(Delivery::delivered())

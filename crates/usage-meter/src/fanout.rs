@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::usage_sink::{deliver_to, record_in};
 use crate::{Delivery, UsageRecord, UsageSink};
 
 /// Several sinks, as many as there turn out to be; each gets every record.
@@ -31,14 +32,14 @@ impl Fanout {
 impl UsageSink for Fanout {
     fn record(&self, record: Arc<UsageRecord>) {
         for sink in &self.0 {
-            sink.record(Arc::clone(&record));
+            record_in(sink, Arc::clone(&record));
         }
     }
 
     fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
         let sinks = self.0.iter();
         sinks.fold(Delivery::delivered(), |delivery, sink| {
-            delivery.and(sink.deliver(Arc::clone(&record)))
+            delivery.and(deliver_to(sink, Arc::clone(&record)))
         })
     }
 

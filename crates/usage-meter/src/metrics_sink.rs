@@ -14,7 +14,7 @@ use crate::{Labels, Outcome, UsageRecord, UsageSink};
 ///
 /// | name | kind | labels | what |
 /// |---|---|---|---|
-/// | [`claude_requests_total`](Self::REQUESTS) | counter | tenant, feature, model, target, outcome, status | calls |
+/// | [`claude_requests_total`](Self::REQUESTS) | counter | tenant, feature, model, target, outcome, status | calls; not the results of batches |
 /// | [`claude_tokens_total`](Self::TOKENS) | counter | tenant, feature, model, kind | tokens, as recorded |
 /// | [`claude_cost_usd_total`](Self::COST) | gauge that only rises | tenant, feature, model | dollars |
 /// | [`claude_request_duration_seconds`](Self::DURATION) | histogram | | start to end of the answer |
@@ -155,9 +155,11 @@ impl Book {
             call,
             |key| Arc::new(self.calls(key)),
             |calls| {
-                calls.count.increment(1);
+                if record.is_of_call() {
+                    calls.count.increment(1);
+                    self.record_attempts(record, call, calls);
+                }
                 calls.spending.record(record);
-                self.record_attempts(record, call, calls);
             },
         );
         if let Some(latency) = record.latency {

@@ -1,10 +1,10 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tower_claude_core::{Attribution, Intake};
 
 use crate::batch_results::Fetch;
 use crate::names::Names;
+use crate::usage_sink::{deliver_to, record_in};
 use crate::{BatchResults, Delivery, Prices, UsageRecord, UsageSink};
 
 /// What a layer and all its services have in common.
@@ -82,12 +82,11 @@ where
     }
 
     fn hand_over(&self, record: Arc<UsageRecord>) {
-        // A second panic while unwinding would end the process.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.sink.record(record)));
+        record_in(&*self.sink, record);
     }
 
     fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
-        catch_unwind(AssertUnwindSafe(|| self.sink.deliver(record))).unwrap_or_default()
+        deliver_to(&*self.sink, record)
     }
 
     fn is_ready(&self) -> bool {

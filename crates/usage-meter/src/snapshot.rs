@@ -153,9 +153,10 @@ impl Totals {
     /// One call.
     pub(crate) fn of(record: &UsageRecord) -> Self {
         let one = |is: bool| u64::from(is);
+        let is_of_call = record.is_of_call();
         Self {
-            requests: 1,
-            complete: one(record.outcome == Outcome::Complete),
+            requests: one(is_of_call),
+            complete: one(is_of_call && record.outcome == Outcome::Complete),
             refused: one(record.outcome == Outcome::Refused),
             errored: one(record.outcome == Outcome::Errored),
             truncated: one(record.outcome == Outcome::Truncated),

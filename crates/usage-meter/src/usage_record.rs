@@ -149,6 +149,12 @@ impl UsageRecord {
         }
     }
 
+    /// Whether it is of a call, and not of a result of a batch that a call has fetched.
+    #[must_use]
+    pub fn is_of_call(&self) -> bool {
+        self.endpoint != Endpoint::Batches || self.latency.is_some()
+    }
+
     pub(crate) fn bill(&mut self, billed: Result<Cost, Unpriced>) {
         match billed {
             Ok(cost) => {

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::{Delivery, UsageRecord};
@@ -122,13 +123,13 @@ where
     B: UsageSink,
 {
     fn record(&self, record: Arc<UsageRecord>) {
-        self.0.record(Arc::clone(&record));
-        self.1.record(record);
+        record_in(&self.0, Arc::clone(&record));
+        record_in(&self.1, record);
     }
 
     fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
-        let first = self.0.deliver(Arc::clone(&record));
-        first.and(self.1.deliver(record))
+        let first = deliver_to(&self.0, Arc::clone(&record));
+        first.and(deliver_to(&self.1, record))
     }
 
     fn is_ready(&self) -> bool {
@@ -147,15 +148,15 @@ where
     C: UsageSink,
 {
     fn record(&self, record: Arc<UsageRecord>) {
-        self.0.record(Arc::clone(&record));
-        self.1.record(Arc::clone(&record));
-        self.2.record(record);
+        record_in(&self.0, Arc::clone(&record));
+        record_in(&self.1, Arc::clone(&record));
+        record_in(&self.2, record);
     }
 
     fn deliver(&self, record: Arc<UsageRecord>) -> Delivery {
-        let first = self.0.deliver(Arc::clone(&record));
-        let second = self.1.deliver(Arc::clone(&record));
-        first.and(second).and(self.2.deliver(record))
+        let first = deliver_to(&self.0, Arc::clone(&record));
+        let second = deliver_to(&self.1, Arc::clone(&record));
+        first.and(second).and(deliver_to(&self.2, record))
     }
 
     fn is_ready(&self) -> bool {
@@ -165,4 +166,25 @@ where
     fn holds(&self) -> bool {
         self.0.holds() || self.1.holds() || self.2.holds()
     }
+}
+
+/// Gives a record to a sink. A panic of it ends here: others get the record too, and a second
+/// one, while unwinding, would end the process.
+pub(crate) fn record_in<K>(sink: &K, record: Arc<UsageRecord>)
+where
+    K: UsageSink + ?Sized,
+{
+    let _ = catch_unwind(AssertUnwindSafe(|| sink.record(record)));
+}
+
+/// The same for a caller who waits: for a sink that is to be waited for, a panic is a failure.
+pub(crate) fn deliver_to<K>(sink: &K, record: Arc<UsageRecord>) -> Delivery
+where
+    K: UsageSink + ?Sized,
+{
+    let delivery = catch_unwind(AssertUnwindSafe(|| sink.deliver(record)));
+    delivery.unwrap_or_else(|_| match sink.holds() {
+        true => Delivery::failed(),
+        false => Delivery::delivered(),
+    })
 }

@@ -26,7 +26,6 @@ use When::{Is, IsBool, Present};
 
 const ROWS: &[Row] = &[
     row("tenants_file", Present, "write [[tenants]] in this file"),
-    row("server.public_url", Present, "remove it"),
     row("auth.mode", Is("jwt"), "use \"keys\""),
     row("auth.mode", Is("trusted-header"), "use \"keys\""),
     row("auth.jwt", Present, "remove it"),

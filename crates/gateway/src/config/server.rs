@@ -1,6 +1,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use http::Uri;
+
 use super::duration::{duration, timeout};
 use super::network;
 use super::reader::{TableReader, Value};
@@ -14,6 +16,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Metrics, health and usage; absent is off.
     pub admin_listen: Option<SocketAddr>,
+    /// What URLs that are handed out begin with; absent, what callers call us.
+    pub public_url: Option<Uri>,
     /// The largest body of a Messages or count_tokens call, in bytes.
     pub body_limit: usize,
     /// The largest sum of all buffered bodies, in bytes.
@@ -40,6 +44,7 @@ impl Server {
         let server = Self {
             listen,
             admin_listen: table.optional("admin_listen", |value| admin(value, listen)),
+            public_url: table.optional("public_url", network::base_url),
             body_limit: table.or("body_limit", size, 32 << 20),
             buffer_limit: table.or("buffer_limit", size, 512 << 20),
             header_timeout: table.or("header_timeout", timeout, Duration::from_secs(10)),

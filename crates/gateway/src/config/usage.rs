@@ -84,6 +84,14 @@ impl Usage {
             on_disconnect: table.or("on_disconnect", on_disconnect, OnDisconnect::default()),
             capture: Capture::read(&mut table, default("capture.jsonl")),
         };
+        if usage
+            .capture
+            .as_ref()
+            .is_some_and(|capture| capture.file == usage.ledger)
+        {
+            let message = "`usage.capture_file` is the same as `usage.ledger`".to_owned();
+            table.error(message, "choose another file");
+        }
         table.finish();
         usage
     }

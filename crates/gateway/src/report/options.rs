@@ -31,8 +31,9 @@ impl UsageOptions {
 
     /// Reads the arguments after `usage`; `None` where help is asked for.
     pub(crate) fn parse(
-        mut arguments: impl Iterator<Item = String>,
+        arguments: impl Iterator<Item = String>,
     ) -> Result<Option<Self>, UsageError> {
+        let mut arguments = arguments.peekable();
         let (mut ledgers, mut by) = (Vec::new(), None);
         let (mut since, mut until, mut csv) = (None, None, None);
         while let Some(name) = arguments.next() {
@@ -44,15 +45,16 @@ impl UsageOptions {
                 "--since" => once(&mut since, &name, moment(&name, arguments)?)?,
                 "--until" => once(&mut until, &name, moment(&name, arguments)?)?,
                 "--ledger" => {
-                    let ledger = PathBuf::from(value(&name, arguments)?);
-                    // It would be summed twice.
-                    if ledgers.contains(&ledger) {
-                        let ledger = ledger.display();
-                        return Err(UsageError::new(format!(
-                            "`--ledger {ledger}` is given twice"
-                        )));
+                    add(&mut ledgers, value(&name, arguments)?)?;
+                    // As many as a pattern of the shell has become.
+                    while let Some(path) = arguments.next_if(|word| is_path(word)) {
+                        add(&mut ledgers, path)?;
                     }
-                    ledgers.push(ledger);
+                }
+                word if is_path(word) => {
+                    return Err(UsageError::new(format!(
+                        "unknown argument `{word}`; files come after --ledger"
+                    )));
                 }
                 _ => return Err(UsageError::new(format!("unknown argument `{name}`"))),
             }
@@ -68,6 +70,23 @@ impl UsageOptions {
             is_csv: csv.is_some(),
         }))
     }
+}
+
+fn add(ledgers: &mut Vec<PathBuf>, path: String) -> Result<(), UsageError> {
+    let ledger = PathBuf::from(path);
+    // It would be summed twice.
+    if ledgers.contains(&ledger) {
+        let ledger = ledger.display();
+        return Err(UsageError::new(format!(
+            "`--ledger {ledger}` is given twice"
+        )));
+    }
+    ledgers.push(ledger);
+    Ok(())
+}
+
+fn is_path(word: &str) -> bool {
+    word == UsageOptions::STDIN || !word.starts_with('-')
 }
 
 fn columns(text: &str) -> Result<Vec<Column>, UsageError> {
@@ -122,6 +141,17 @@ mod tests {
     }
 
     #[test]
+    fn takes_every_path_after_the_name_up_to_the_next_option() {
+        let ledgers = |line| parse(line).map(|options| options.map(|options| options.ledgers));
+        let expected = |paths: &[&str]| Ok(Some(paths.iter().map(PathBuf::from).collect()));
+        assert_eq!(
+            ledgers("--ledger a b - --csv --ledger c d"),
+            expected(&["a", "b", "-", "c", "d"])
+        );
+        assert_eq!(ledgers("--by day --ledger a b"), expected(&["a", "b"]));
+    }
+
+    #[test]
     fn says_what_is_allowed_where_something_is_not() {
         let columns = "there are tenant, user, feature, session, endpoint, model, served_model, \
                        target, platform, outcome, status, service_tier, day, hour, month";
@@ -131,6 +161,14 @@ mod tests {
             (
                 "--ledger a --ledger a",
                 "`--ledger a` is given twice".to_owned(),
+            ),
+            (
+                "--ledger a b --ledger c b",
+                "`--ledger b` is given twice".to_owned(),
+            ),
+            (
+                "--csv a",
+                "unknown argument `a`; files come after --ledger".to_owned(),
             ),
             (
                 "--ledger a --csv --csv",

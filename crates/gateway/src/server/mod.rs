@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-pub use worker::{Connection, Workers};
+pub use worker::{Connection, Work, Workers};
 
 /// How connections are served.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_claude::core::BoxError;
-use tower_claude::usage_meter::Drainer;
+use tower_claude::usage_meter::{BatchResults, Drainer};
 use tower_service::Service;
 
 use super::{ServerOptions, Shutdown, connection};
@@ -24,6 +24,17 @@ pub struct Workers<S> {
     workers: Vec<Worker>,
     threads: Vec<JoinHandle<()>>,
     _service: std::marker::PhantomData<fn() -> S>,
+}
+
+/// What a worker works with.
+#[derive(Debug)]
+pub struct Work<S> {
+    /// What answers calls.
+    pub service: S,
+    /// Reads on where callers have left.
+    pub drainer: Option<Drainer>,
+    /// The results of batches that are being metered.
+    pub results: BatchResults,
 }
 
 /// A connection on its way to a worker; counted until it is closed.
@@ -46,21 +57,23 @@ pub(super) struct Open(Arc<AtomicUsize>);
 /// How long streams have to say good-bye once they are told to.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long the end waits for results of batches that are being metered.
+const SETTLED: Duration = Duration::from_secs(5);
+
 // === impl Workers ===
 
 impl<S> Workers<S>
 where
     S: Send + 'static,
 {
-    /// Starts the threads; `make` makes a service for each, and what reads on for it where
-    /// callers have left.
+    /// Starts the threads; `make` makes for each what it works with.
     pub fn start<M, B>(
         make: M,
         options: &ServerOptions,
         shutdown: &Shutdown,
     ) -> Result<Self, StartError>
     where
-        M: Fn() -> Result<(S, Option<Drainer>), StartError>,
+        M: Fn() -> Result<Work<S>, StartError>,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone,
         S::Error: Into<BoxError> + Send,
         S::Future: Send + 'static,
@@ -75,14 +88,11 @@ where
                 .enable_all()
                 .build()
                 .map_err(StartError::new)?;
-            let (service, options, shutdown) = (make()?, options.clone(), shutdown.clone());
+            let (work, options, shutdown) = (make()?, options.clone(), shutdown.clone());
             let thread = thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || {
-                    runtime.block_on(async {
-                        let (service, drainer) = service;
-                        work(receiver, service, drainer, &options, &shutdown).await;
-                    });
+                    runtime.block_on(serve(receiver, work, &options, &shutdown));
                 })
                 .map_err(StartError::new)?;
             threads.push(thread);
@@ -134,10 +144,9 @@ impl Drop for Open {
     }
 }
 
-async fn work<S, B>(
+async fn serve<S, B>(
     mut receiver: UnboundedReceiver<Connection>,
-    service: S,
-    drainer: Option<Drainer>,
+    work: Work<S>,
     options: &ServerOptions,
     shutdown: &Shutdown,
 ) where
@@ -147,6 +156,11 @@ async fn work<S, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let Work {
+        service,
+        drainer,
+        results,
+    } = work;
     let drainer = tokio::spawn(async move {
         if let Some(drainer) = drainer {
             drainer.run().await;
@@ -179,4 +193,8 @@ async fn work<S, B>(
     }
     // What nobody waits for any more, and is not at its end by then, is recorded as it is.
     let _ = timeout_at(deadline, drainer).await;
+    // What is asked of a result is asked on this runtime, and its answer is its record.
+    if timeout(SETTLED, results.settled()).await.is_err() {
+        tracing::error!("some results of batches could not be metered");
+    }
 }

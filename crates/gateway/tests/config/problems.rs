@@ -273,3 +273,12 @@ fn patterns_of_what_is_not_kept_are_checked_where_they_stand() {
          write a regular expression in '…'"
     );
 }
+
+#[test]
+fn texts_and_records_do_not_go_into_one_file() {
+    assert_eq!(
+        printed_after_small("[usage]\ncapture = \"redacted\"\ncapture_file = \"usage.jsonl\"\n"),
+        "gateway.toml:10: error: `usage.capture_file` is the same as `usage.ledger`; \
+         choose another file"
+    );
+}

@@ -13,7 +13,6 @@ fn assert_refused(more: &str, what: &str) {
 #[test]
 fn keys_of_sections() {
     for (section, key, value) in [
-        ("server", "public_url", "\"http://127.0.0.1:8080\""),
         ("auth", "jwt", "{ issuer = \"i\", audience = \"a\" }"),
         ("auth", "trusted_peers", "[\"127.0.0.0/8\"]"),
         ("auth", "pepper", "{ env = \"UNSET\" }"),

@@ -19,6 +19,8 @@ fn every_key_of_a_section_is_read() {
     let server = config.server;
     assert_eq!(server.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(server.admin_listen.unwrap().to_string(), "[::1]:9091");
+    let public = server.public_url.unwrap();
+    assert_eq!(public, "https://claude.example.org/gate");
     assert_eq!(server.body_limit, 16 << 20);
     assert_eq!(server.buffer_limit, 1 << 20);
     assert_eq!(server.header_timeout, Duration::from_secs(11));

@@ -3,7 +3,7 @@ use http_body::Body as _;
 use tower_claude_core::{Endpoint, ServiceTier};
 use tower_claude_pricing::Cost;
 use tower_claude_testkit::{ScriptedBody, Step};
-use tower_claude_usage_meter::{Outcome, SeenResults, UsageSource};
+use tower_claude_usage_meter::{Outcome, SeenResults, Tally, UsageSink as _, UsageSource};
 
 use crate::fetching::{BATCH, SAMPLE, answered, cut, data, fetch, metered};
 use crate::support::{Records, cost, take};
@@ -133,4 +133,23 @@ async fn only_results_that_are_given_are_read() {
         let is_of_batches = record.endpoint == Endpoint::Batches;
         assert!(!is_of_batches || record.cost == Some(Cost::ZERO), "{path}");
     }
+}
+
+#[tokio::test]
+async fn results_are_spending_and_no_calls() {
+    let (records, _, layer) = metered(SeenResults::default());
+    take(fetch(&layer, vec![data(SAMPLE)]).await).await;
+    let tally = Tally::new();
+    records
+        .all()
+        .into_iter()
+        .for_each(|record| tally.record(record));
+    let totals = tally.snapshot().totals;
+    assert_eq!((totals.requests, totals.complete), (1, 1), "the fetch");
+    assert_eq!(
+        totals.cost.to_string(),
+        "0.03003388",
+        "22.63 + 30,011.25 millionths"
+    );
+    assert_eq!(totals.output_tokens, 14);
 }
