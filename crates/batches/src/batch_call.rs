@@ -70,6 +70,8 @@ pin_project! {
             #[pin]
             claim: Claim,
             answer: Option<Gathered>,
+            // How often it is tried again: the batch is made, and costs.
+            tries_left: u32,
         },
         // Which batches of a list are the tenant's.
         Sort {
@@ -170,7 +172,11 @@ where
                         Err(why) => Next::Refuse(asked.not_gathered(&why)),
                     }
                 }
-                Projected::Claim { claim, answer } => {
+                Projected::Claim {
+                    claim,
+                    answer,
+                    tries_left,
+                } => {
                     let claimed = ready!(claim.poll(cx));
                     let (asked, answer) = (known(this.asked), taken(answer));
                     let object = Object::read(&answer.bytes);
@@ -178,6 +184,11 @@ where
                     match claimed {
                         Ok(true) => rewrite(answer, asked),
                         Ok(false) => Next::Refuse(asked.taken(batch)),
+                        Err(_) if *tries_left > 0 => Next::State(State::Claim {
+                            claim: shared.book.claim(&asked.tenant, batch),
+                            tries_left: *tries_left - 1,
+                            answer: Some(answer),
+                        }),
                         Err(error) => Next::Refuse(asked.unclaimed(batch, error)),
                     }
                 }

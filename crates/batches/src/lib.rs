@@ -77,7 +77,14 @@
 //! false`): it runs, and is nobody's.
 //!
 //! What has become of the results is for a meter to say, once for each:
-//! [`BatchBook::first`] tells it which it has not seen.
+//! [`BatchBook::first`] tells it which it has not seen. No budget is charged for them.
+//!
+//! # What a restart forgets
+//!
+//! What the book forgets. A [`MemoryBook`] is gone with its process: whose every batch is, so that
+//! tenants get 404 for their own, and which results were metered. Where a process may restart
+//! while a batch runs, or several serve the same tenants, use `RedisBook` (feature `redis`), which
+//! keeps both for longer than results can be fetched.
 //!
 //! # Order
 //!

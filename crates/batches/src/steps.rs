@@ -23,6 +23,9 @@ use crate::route::{Errand, Route};
 use crate::shared::Shared;
 use crate::{BatchBook, BatchesBody};
 
+/// How often a book is told whose a batch is that has been made, as long as it fails.
+const CLAIMS: u32 = 20;
+
 /// What a step has led to.
 pub(crate) enum Next<State, ResB> {
     /// Upstream is to be asked.
@@ -150,6 +153,7 @@ where
         _ => Next::State(State::Claim {
             claim: shared.book.claim(&asked.tenant, &batch),
             answer: Some(answer),
+            tries_left: CLAIMS - 1,
         }),
     }
 }

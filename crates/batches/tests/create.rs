@@ -7,12 +7,45 @@
 
 mod support;
 
+use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use bytes::Bytes;
 use http::Method;
-use support::{Account, BATCHES, ask, create, item, layer, request, tenant};
+use support::{Account, BATCHES, ID, ask, create, item, layer, object, request, tenant};
 use tower::Layer as _;
-use tower_claude_core::Intake;
+use tower_claude_batches::{BatchBook, BatchesLayer, BookError, MemoryBook};
+use tower_claude_core::{Intake, TenantId};
 use tower_claude_testkit::{Answer, FakeClaude};
+
+/// A book that cannot be asked for so many claims.
+struct Shaky {
+    failures: AtomicU32,
+    book: MemoryBook,
+}
+
+impl BatchBook for Shaky {
+    type Claim = Ready<Result<bool, BookError>>;
+    type Owner = <MemoryBook as BatchBook>::Owner;
+    type First = <MemoryBook as BatchBook>::First;
+
+    fn claim(&self, tenant: &TenantId, batch: &str) -> Self::Claim {
+        let left = self.failures.load(Relaxed);
+        if left == 0 {
+            return self.book.claim(tenant, batch);
+        }
+        self.failures.store(left - 1, Relaxed);
+        ready(Err(BookError::new("not now")))
+    }
+
+    fn owner(&self, batch: &str) -> Self::Owner {
+        self.book.owner(batch)
+    }
+
+    fn first(&self, batch: &str, custom_id: &str) -> Self::First {
+        self.book.first(batch, custom_id)
+    }
+}
 
 #[tokio::test]
 async fn the_body_goes_upstream_byte_for_byte() {
@@ -120,4 +153,20 @@ async fn an_error_of_upstream_passes_as_it_is() {
     let said = ask(service, create(&tenant("web"), &item("a", "claude-x"))).await;
     assert_eq!((said.status, said.body.as_str()), (400, error));
     assert_eq!(said.headers["request-id"], "req_1");
+}
+
+#[tokio::test]
+async fn a_batch_that_runs_is_claimed_again_and_again_as_long_as_that_fails() {
+    for (failures, status) in [(0, 200), (1, 200), (19, 200), (20, 503)] {
+        let shaky = Shaky {
+            failures: AtomicU32::new(failures),
+            book: MemoryBook::new(),
+        };
+        let claude = FakeClaude::new(|_| Answer::json(200, object(ID)));
+        let service = BatchesLayer::new(shaky).layer(claude.clone());
+        let request = create(&tenant("web"), &item("a", "claude-haiku-5-5"));
+        let said = ask(service, request).await;
+        assert_eq!(said.status, status, "{failures}");
+        assert_eq!(claude.calls(), 1, "made once");
+    }
 }
