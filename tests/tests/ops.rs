@@ -18,7 +18,7 @@ mod query;
 #[path = "ops/rules.rs"]
 mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dashboard::Dashboard;
@@ -34,6 +34,7 @@ const TESTS: [&str; 2] = [
     "prometheus/claude-gateway.month.test.yml",
 ];
 const DASHBOARD: &str = "grafana/claude-gateway.json";
+const README: &str = "README.md";
 
 fn ops(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -65,6 +66,21 @@ fn with_records(mut exports: Exports, rules: &Rules) -> Exports {
         exports.add(&rule.name, &labels);
     }
     exports
+}
+
+/// The metrics of the table of a text, with their labels.
+fn table(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut metrics = BTreeMap::new();
+    for line in text.lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let name = cells.get(1).and_then(|cell| cell.strip_prefix("`claude_"));
+        if let (Some(name), Some(labels)) = (name, cells.get(2)) {
+            let labels = labels.split('`').skip(1).step_by(2);
+            let name = format!("claude_{}", name.trim_end_matches('`'));
+            metrics.insert(name, labels.map(str::to_owned).collect());
+        }
+    }
+    metrics
 }
 
 #[test]
@@ -145,6 +161,33 @@ async fn every_metric_and_label_in_use_is_exported() {
         .filter(|name| !used.contains(*name) && !is_part(name))
         .collect();
     assert!(unused.is_empty(), "nobody looks at {unused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_says_what_it_is_and_is_in_the_table() {
+    let exports = Gateway::start().exports().await;
+    let metrics = exports.metrics();
+    let table = table(&read(README));
+    let mut problems = Vec::new();
+    for (name, labels) in &metrics {
+        if !exports.is_described(name) {
+            problems.push(format!("{name} has no help"));
+        }
+        let Some(written) = table.get(*name) else {
+            problems.push(format!("{name} is not in the table"));
+            continue;
+        };
+        if !written
+            .iter()
+            .map(String::as_str)
+            .eq(labels.iter().copied())
+        {
+            problems.push(format!("{name} has {labels:?}, not {written:?}"));
+        }
+    }
+    let strange = table.keys().filter(|name| !metrics.contains_key(&***name));
+    problems.extend(strange.map(|name| format!("nothing exports {name}")));
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -69,7 +69,7 @@
 //!
 //! | field | |
 //! |---|---|
-//! | `timestamp` `request_id` `tenant` `feature` `model` `endpoint` `stream` `status` | as in the ledger; the caller's words among them redacted |
+//! | `timestamp` `request_id` `tenant` `feature` `model` `endpoint` `stream` `status` | as in the ledger; the caller's words among them redacted. A `feature` that nobody named is `null` here, `unknown` there |
 //! | `end` | `complete`, `errored`, `truncated` or `dropped` |
 //! | `system_prompt_sha256` | of the raw JSON value |
 //! | `request` `response` | `{ texts, truncated, unread, unreadable_events }` |
@@ -87,9 +87,9 @@
 //! neither are signatures and what is encrypted. The texts of a stream are put together block
 //! by block and redacted whole, so what is split over events is found.
 //!
-//! `unread` says why something was not read: it is `compressed`, of an `other_type`, JSON
-//! `too_large` to be kept until its end (16 times the limit, and 64 KiB), `malformed`, or
-//! `absent`.
+//! `unread` says why something was not read: it is `compressed`, of an `other_type` (the frames
+//! in which Bedrock streams are one for now), JSON `too_large` to be kept until its end (16 times
+//! the limit, and 64 KiB), `malformed`, or `absent`.
 //!
 //! # Bounds
 //!
@@ -121,6 +121,7 @@
 //! | `Tenant` | requests | read | a record without a tenant |
 //! | `RequestId` | requests | read | one is made |
 //! | `Call` | requests | read, or added by reading the body | the body is read |
+//! | `Refusal` | responses | added to what is refused here, a request that cannot be read | not an answer of this layer |
 //!
 //! # Cancellation
 //!

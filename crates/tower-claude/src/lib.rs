@@ -18,7 +18,7 @@
 //!
 //! The order above is the recommended one, outermost first: `DrainLayer` and `CaptureLayer`,
 //! where they are wanted, go around the meter. Innermost stands a service that speaks to Claude:
-//! one of [`platforms`], or your own.
+//! one of `platforms`, or your own.
 //!
 //! # Features
 //!

@@ -8,10 +8,15 @@ pub(crate) struct Exports {
     series: Vec<(String, String)>,
     /// The values a label has anywhere.
     values: BTreeMap<String, BTreeSet<String>>,
+    /// Metrics that say what they are.
+    described: BTreeSet<String>,
 }
 
 /// What a scrape adds to every series.
 const OF_SCRAPES: [&str; 2] = ["job", "instance"];
+/// What the parts of a histogram are called after it, and the label of one of them.
+const PARTS: [&str; 3] = ["_bucket", "_count", "_sum"];
+const BOUND: &str = "le";
 
 // === impl Exports ===
 
@@ -19,6 +24,11 @@ impl Exports {
     /// Reads the text format.
     pub(crate) fn read(text: &str) -> Self {
         let mut exports = Self::default();
+        let helps = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+        let helps = helps.filter(|(_, help)| !help.is_empty());
+        exports.described = helps.map(|(name, _)| name.to_owned()).collect();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         for line in lines.filter(|line| !line.trim().is_empty()) {
             let (series, value) = line.rsplit_once(' ').unwrap();
@@ -52,6 +62,25 @@ impl Exports {
         self.labels.get(name)
     }
 
+    /// Each metric, a histogram as one, with the labels of its own.
+    pub(crate) fn metrics(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut metrics = BTreeMap::<_, BTreeSet<_>>::new();
+        for (name, labels) in &self.labels {
+            let whole = PARTS.iter().find_map(|part| name.strip_suffix(part));
+            let labels = labels.iter().map(String::as_str);
+            let own = labels.filter(|label| !OF_SCRAPES.contains(label) && *label != BOUND);
+            metrics
+                .entry(whole.unwrap_or(name))
+                .or_default()
+                .extend(own);
+        }
+        metrics
+    }
+
+    pub(crate) fn is_described(&self, metric: &str) -> bool {
+        self.described.contains(metric)
+    }
+
     pub(crate) fn has_value(&self, label: &str, value: &str) -> bool {
         let values = self.values.get(label);
         values.is_some_and(|values| values.contains(value))
@@ -81,4 +110,18 @@ impl Exports {
         }
         input
     }
+}
+
+#[test]
+fn reads_series_and_what_is_said_of_them() {
+    let text = "# HELP a_seconds How long.\n# TYPE a_seconds histogram\n\
+                a_seconds_bucket{le=\"1\"} 2\na_seconds_sum 1.5\na_seconds_count 2\n\
+                # TYPE b_total counter\nb_total{result=\"lost\"} 3\n";
+    let exports = Exports::read(text);
+    let metrics = exports.metrics();
+    assert!(metrics.keys().eq(&["a_seconds", "b_total"]), "{metrics:?}");
+    assert!(metrics["a_seconds"].is_empty());
+    assert_eq!(metrics["b_total"], BTreeSet::from(["result"]));
+    assert!(exports.is_described("a_seconds") && !exports.is_described("b_total"));
+    assert_eq!(exports.sum("b_total"), 3.0);
 }

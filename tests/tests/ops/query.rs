@@ -109,7 +109,7 @@ impl Query {
 fn is_possible(label: &str, word: &str, exports: &Exports) -> bool {
     match label {
         "outcome" => Outcome::ALL.iter().any(|outcome| outcome.as_str() == word),
-        "kind" => exports.has_value(label, word),
+        "kind" | "result" => exports.has_value(label, word),
         _ => true,
     }
 }
@@ -178,6 +178,9 @@ fn finds_metrics_labels_and_values_that_are_not_there() {
         ["outcome is never late"]
     );
     assert_eq!(problems("a_total{kind=\"out\"}"), ["kind is never out"]);
+    let exports = Exports::read("b_total{result=\"failed\"} 1\n");
+    let query = Query::read("b_total{result=~\"failed|lost\"}");
+    assert_eq!(query.problems(&exports), ["result is never lost"]);
     assert_eq!(
         problems("sum by (tenant) (a_total)"),
         ["tenant is a label of nothing here"]
