@@ -41,6 +41,11 @@
 //!
 //! Nothing here spawns, waits on a clock, or holds anything that outlives what it is part of:
 //! dropping a future or a body of this crate is always enough.
+//!
+//! # Features
+//!
+//! - `decompression`: answers that come compressed (gzip, deflate, brotli, zstd) are decoded
+//!   beside what passes and read like others; without, they count as unread.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

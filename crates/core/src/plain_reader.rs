@@ -31,6 +31,8 @@ pub(crate) enum Form {
     /// Of Bedrock.
     Frames(Box<FramesReader>),
     Json(JsonSkimmer),
+    /// A stream of which the rest cannot be read.
+    Broken,
     /// Nothing that is read.
     Opaque,
 }
@@ -81,7 +83,7 @@ impl PlainReader {
                     cell.write(|metered| metered.is_whole = true);
                 }
             }
-            Form::Opaque => {}
+            Form::Broken | Form::Opaque => {}
         }
         // Whoever hears of the end wants to know of all that came before it.
         if self.unsaid.deltas > 0 && (self.cell.is_watched() || self.cell.has_ended()) {
@@ -92,7 +94,11 @@ impl PlainReader {
 
     /// The rest cannot be read: what is known of the answer is not all.
     pub(crate) fn give_up(&mut self) {
-        self.form = Form::Opaque;
+        self.form = match self.form {
+            // Nobody has seen it say that it is complete.
+            Form::Events(_) | Form::Frames(_) | Form::Broken => Form::Broken,
+            Form::Json(_) | Form::Opaque => Form::Opaque,
+        };
         self.cell.write(|metered| metered.is_unread = true);
     }
 
@@ -105,7 +111,7 @@ impl PlainReader {
                 // Whatever says it was complete has said so already.
                 End::Truncated
             }
-            Form::Frames(_) => End::Truncated,
+            Form::Frames(_) | Form::Broken => End::Truncated,
             Form::Json(_) | Form::Opaque => self.plain_end(),
         };
         self.end(end);
@@ -221,14 +227,14 @@ fn read_event(cell: &UsageCell, unsaid: &mut Unsaid, event: SseEvent<'_>) {
 /// Whether it has reported output.
 fn read_message(metered: &mut Metered, event: &SseEvent<'_>, inner: &[u8]) -> bool {
     let mut cursor = JsonCursor::new(event.data);
-    let reports = read_fields(metered, &mut cursor, inner);
+    let reports = read_fields(metered, &mut cursor, Some(inner));
     // Of data that is too large nothing is kept.
     let is_whole = event.data.len() as u64 == event.length && !cursor.is_broken();
     metered.is_unread |= !is_whole;
     reports && is_whole
 }
 
-fn read_fields(metered: &mut Metered, cursor: &mut JsonCursor<'_>, inner: &[u8]) -> bool {
+fn read_fields(metered: &mut Metered, cursor: &mut JsonCursor<'_>, inner: Option<&[u8]>) -> bool {
     let mut reports = false;
     if !cursor.enter_object() {
         metered.is_unread |= cursor.skip() != b"null";
@@ -248,8 +254,9 @@ fn read_fields(metered: &mut Metered, cursor: &mut JsonCursor<'_>, inner: &[u8])
                     metered.stop_reason = Some(word(&reason));
                 }
             }
-            // Entered where it stands: it holds no field of its own name.
-            key if key == inner => reports |= read_fields(metered, cursor, b""),
+            // Entered where it stands, and nothing in it is: whoever sent the answer must not
+            // say how deep this goes.
+            key if Some(key) == inner => reports |= read_fields(metered, cursor, None),
             _ => {
                 cursor.skip();
             }

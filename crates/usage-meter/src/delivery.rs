@@ -1,11 +1,15 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sync_wrapper::SyncFuture;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
 
 /// When a record is where its sink promises to have it; what
 /// [`UsageSink::deliver`](crate::UsageSink::deliver) gives.
@@ -18,7 +22,6 @@ pub struct Delivery(State);
 
 /// The record will not be there in time: the caller must not get the end of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Undelivered;
 
 #[derive(Default)]
@@ -26,7 +29,15 @@ enum State {
     #[default]
     Delivered,
     Failed,
-    Receipt(oneshot::Receiver<()>),
+    /// Nobody has waited yet.
+    Receipt {
+        arrived: oneshot::Receiver<()>,
+        most: Duration,
+    },
+    Waiting {
+        arrived: oneshot::Receiver<()>,
+        bound: Pin<Box<Sleep>>,
+    },
     Boxed(Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + Sync>>),
     Both(Box<(Delivery, Delivery)>),
 }
@@ -68,9 +79,21 @@ impl Delivery {
         matches!(self.0, State::Delivered)
     }
 
-    /// Waits until the other end says so; that it is dropped is a failure.
-    pub(crate) const fn receipt(receipt: oneshot::Receiver<()>) -> Self {
-        Self(State::Receipt(receipt))
+    /// Waits until the other end says so, for so long at most; that it is dropped is a failure.
+    ///
+    /// The time begins when it is first waited for. Without a tokio runtime it has no end.
+    pub(crate) const fn receipt(arrived: oneshot::Receiver<()>, most: Duration) -> Self {
+        Self(State::Receipt { arrived, most })
+    }
+
+    fn bound(&mut self) {
+        self.0 = match mem::take(&mut self.0) {
+            State::Receipt { arrived, most } if Handle::try_current().is_ok() => State::Waiting {
+                arrived,
+                bound: Box::pin(sleep(most)),
+            },
+            state => state,
+        };
     }
 }
 
@@ -82,7 +105,23 @@ impl Future for Delivery {
         let delivered = match &mut self.0 {
             State::Delivered => return Poll::Ready(Ok(())),
             State::Failed => return Poll::Ready(Err(Undelivered)),
-            State::Receipt(receipt) => Pin::new(receipt).poll(cx).map_err(|_| Undelivered),
+            State::Receipt { arrived, .. } => match Pin::new(arrived).poll(cx) {
+                Poll::Ready(arrived) => Poll::Ready(arrived.map_err(|_| Undelivered)),
+                Poll::Pending => {
+                    self.bound();
+                    match &mut self.0 {
+                        // So that it is woken.
+                        State::Waiting { bound, .. } => {
+                            bound.as_mut().poll(cx).map(|()| Err(Undelivered))
+                        }
+                        _ => Poll::Pending,
+                    }
+                }
+            },
+            State::Waiting { arrived, bound } => match Pin::new(arrived).poll(cx) {
+                Poll::Ready(arrived) => Poll::Ready(arrived.map_err(|_| Undelivered)),
+                Poll::Pending => bound.as_mut().poll(cx).map(|()| Err(Undelivered)),
+            },
             State::Boxed(future) => future.as_mut().poll(cx),
             State::Both(both) => {
                 let one = Pin::new(&mut both.0).poll(cx);
@@ -135,7 +174,8 @@ mod tests {
     async fn two_are_delivered_when_both_are() {
         let (first, first_end) = oneshot::channel();
         let (second, second_end) = oneshot::channel();
-        let mut both = Delivery::receipt(first_end).and(Delivery::receipt(second_end));
+        let mut both = Delivery::receipt(first_end, Duration::MAX)
+            .and(Delivery::receipt(second_end, Duration::MAX));
         let polled = |both: &mut Delivery, cx: &mut Context<'_>| Pin::new(both).poll(cx);
         poll_fn(|cx| {
             assert!(polled(&mut both, cx).is_pending());
@@ -153,11 +193,36 @@ mod tests {
         assert_eq!(both.await, Ok(()), "again");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_receipt_is_waited_for_within_the_bound_and_no_longer() {
+        let most = Duration::from_secs(5);
+        let (receipt, arrived) = oneshot::channel();
+        let began = tokio::time::Instant::now();
+        let mut delivery = Delivery::receipt(arrived, most);
+        assert_eq!((&mut delivery).await, Err(Undelivered));
+        assert_eq!(began.elapsed().as_millis(), most.as_millis());
+        assert!(receipt.send(()).is_err(), "too late");
+        assert_eq!(delivery.await, Err(Undelivered), "again");
+    }
+
+    #[test]
+    fn it_is_small_and_waits_without_a_runtime() {
+        assert_eq!(size_of::<Delivery>(), 24);
+        let (receipt, arrived) = oneshot::channel();
+        let mut delivery =
+            tokio_test::task::spawn(Delivery::receipt(arrived, Duration::from_secs(5)));
+        tokio_test::assert_pending!(delivery.poll());
+        receipt.send(()).unwrap();
+        assert!(delivery.is_woken());
+        assert_eq!(tokio_test::assert_ready!(delivery.poll()), Ok(()));
+    }
+
     #[tokio::test]
     async fn one_that_is_given_up_fails_both() {
         let (first, first_end) = oneshot::channel();
         let (second, second_end) = oneshot::channel::<()>();
-        let both = Delivery::receipt(first_end).and(Delivery::receipt(second_end));
+        let both = Delivery::receipt(first_end, Duration::MAX)
+            .and(Delivery::receipt(second_end, Duration::MAX));
         drop(second);
         assert_eq!(both.await, Err(Undelivered));
         drop(first);

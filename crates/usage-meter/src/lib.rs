@@ -33,7 +33,8 @@
 //! # }
 //! ```
 //!
-//! With a ledger file, metrics, sums for an admin page, and prices of your own:
+//! With a ledger that is never behind an answer, metrics, sums for an admin page, and prices of
+//! your own:
 //!
 //! ```
 //! use tower::Layer as _;
@@ -45,7 +46,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let path = std::env::temp_dir().join(format!("usage-lib-{}.jsonl", std::process::id()));
-//! let (ledger, writer) = JsonLines::open(&path)?;
+//! let (ledger, writer) = JsonLines::builder().durable().rotate_daily().open(&path)?;
 //! let writer = writer.spawn_thread()?;
 //! let tally = Tally::new();
 //! # #[cfg(feature = "metrics")]
@@ -99,6 +100,41 @@
 //! `null` where the usage is not known, and `unpriced` then says why. An earlier attempt that
 //! may have been billed without a report adds nothing to it: the attempt log shows it.
 //!
+//! # Where records go
+//!
+//! | sink | what it does with a record |
+//! |---|---|
+//! | [`JsonLines`] | a line of a file: the ledger, which a [`Report`] sums |
+//! | [`SpillFile`] | the same, written at once by whoever ends the call |
+//! | [`Channel`] | gives it to a task of yours |
+//! | `RedisStream` | an entry of a stream of Redis |
+//! | `MetricsSink`, `GenAiMetrics` | counts it, under our names or OpenTelemetry's |
+//! | `TracingSink` | fields of spans and events |
+//! | [`Tally`] | adds it to sums in memory |
+//! | closures, `()`, `Option`, `Arc`, tuples, [`Fanout`] | what they say |
+//!
+//! A sink is called where the call ends, in a poll or a drop, so none of them waits there: files
+//! and Redis are written behind a bounded queue. [`Overflow`] says what becomes of a record that
+//! the queue has no room for: it is dropped, waited for within a bound, or spilled into a
+//! [`SpillFile`]; what is lost is counted. The writer that comes with a sink runs on a thread of
+//! its own and is closed last.
+//!
+//! **Durable** ledgers ([`JsonLinesBuilder::durable`]) have a record on the disk before the caller
+//! gets the end of the answer: the last event of a stream, the last bytes of a body. Records that
+//! come together are synced together. While the ledger cannot be written, or does not answer for
+//! five seconds, calls are refused with a 503, and an answer under way loses its end. Any sink can have that by its
+//! [`deliver`](UsageSink::deliver). A record that ends in a drop has nobody who waits.
+//!
+//! **Rotation** ([`JsonLinesBuilder::rotate_at`], [`JsonLinesBuilder::rotate_daily`]) puts the
+//! full file aside as `usage.YYYYMMDDThhmmssZ.jsonl`, with the time of that in UTC, and `-1`, `-2`
+//! after the `Z` where several fall into one second.
+//!
+//! # Callers who leave
+//!
+//! A caller who leaves ends the call at upstream too, and what was generated is then an estimate.
+//! [`DrainLayer`], right outside of the meter, reads such answers on in a task of the host's,
+//! within bounds of tokens, time and number: the record is `dropped`, its usage `exact`.
+//!
 //! # Results of batches
 //!
 //! With [`batch_results`](UsageMeterLayer::batch_results), every line of a batch's results that
@@ -117,7 +153,8 @@
 //! # Order
 //!
 //! Inside authentication, so that the tenant is known; outside everything that refuses,
-//! retries or changes the target, so that a call is recorded once, with its attempts.
+//! retries or changes the target, so that a call is recorded once, with its attempts. Only
+//! [`DrainLayer`], and a layer that keeps texts, go between authentication and the meter.
 //!
 //! # Extensions
 //!
@@ -126,8 +163,9 @@
 //! | `Tenant` | requests | read | a record without a tenant |
 //! | `RequestId` | requests | read | one is made |
 //! | `Target` | requests | read | no target, unless the attempts name one |
+//! | [`Departure`] | requests | read; added by [`DrainLayer`] | the caller is there as long as the call is |
 //! | `Call` | requests | read, with its attempts and estimate, or added by reading the body | the body is read |
-//! | `Refusal` | responses | read | an answer of upstream's |
+//! | `Refusal` | responses | read; added to what is refused here: what cannot be read, or not be recorded | an answer of upstream's |
 //! | `Failure` | responses | read; behind a refusal of 502 or 504, what upstream may bill | it is told by status and stream; behind a refusal, it may be billed |
 //! | `UsageCell` | responses | read, or added by reading along | the body is read along |
 //! | `Call` | responses | added | |

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::json_lines::Busy;
+use crate::spill_file::Written;
 use crate::{Delivery, Overflow, Undelivered, UsageRecord};
 
 /// The end of a bounded queue that records are put into.
@@ -39,6 +41,7 @@ pub(crate) struct Counters {
     pub(crate) is_closing: AtomicBool,
     /// Whether the last try to write failed, or nobody will try any more.
     pub(crate) is_failing: AtomicBool,
+    pub(crate) busy: Busy,
 }
 
 /// A parcel that waits for room; one that is dropped is counted.
@@ -50,6 +53,9 @@ where
     parcel: Option<Parcel>,
     counters: Arc<Counters>,
 }
+
+/// How long the end of an answer waits for its record, unless [`Overflow::Wait`] says.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two looks whether there is room. Nobody wakes those who wait: that queues are full
 /// is rare, and putting something in should cost nothing for it.
@@ -68,6 +74,18 @@ impl<Q> Outbox<Q> {
 
     pub(crate) const fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// Whether nothing arrives now, or not in time.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.counters.is_failing.load(Relaxed) || self.counters.busy.is_beyond(self.patience())
+    }
+
+    const fn patience(&self) -> Duration {
+        match &self.overflow {
+            Overflow::Wait(most) => *most,
+            Overflow::Drop | Overflow::Spill(_) => PATIENCE,
+        }
     }
 }
 
@@ -94,7 +112,7 @@ where
     where
         Q: Clone + Send + 'static,
     {
-        if with_receipt && self.counters.is_failing.load(Relaxed) {
+        if with_receipt && self.is_failing() {
             self.record(record);
             return Delivery::failed();
         }
@@ -105,30 +123,43 @@ where
             arrived
         });
         let Err(parcel) = self.try_put(parcel) else {
-            return receipt.map_or_else(Delivery::delivered, Delivery::receipt);
+            return match receipt {
+                None => Delivery::delivered(),
+                // Those who wait are told once; that may have been before it was put in.
+                Some(_) if self.is_failing() => Delivery::failed(),
+                Some(arrived) => Delivery::receipt(arrived, self.patience()),
+            };
         };
         match &self.overflow {
             Overflow::Wait(most) => {
                 let (unsent, most) = (self.unsent(parcel), *most);
                 Delivery::new(async move {
-                    let is_sent = unsent.send(most).await;
-                    match receipt {
-                        Some(arrived) => arrived.await.map_err(|_| Undelivered),
+                    let began = Instant::now();
+                    unsent.send(most).await;
+                    let Some(arrived) = receipt else {
                         // That it was waited for is all that was promised.
-                        None => {
-                            let _ = is_sent;
-                            Ok(())
-                        }
+                        return Ok(());
+                    };
+                    match timeout(most.saturating_sub(began.elapsed()), arrived).await {
+                        Ok(Ok(())) => Ok(()),
+                        _ => Err(Undelivered),
                     }
                 })
             }
-            Overflow::Spill(file) if self.spill(file.write(&parcel.record)) => {
+            Overflow::Spill(file) if with_receipt => {
+                let written = file.write_durably(&parcel.record);
+                self.spill(written != Written::Lost);
+                match written {
+                    Written::Durably => Delivery::delivered(),
+                    Written::Lost | Written::Unsafely => Delivery::failed(),
+                }
+            }
+            Overflow::Spill(file) => {
+                self.spill(file.write(&parcel.record));
                 Delivery::delivered()
             }
-            Overflow::Drop | Overflow::Spill(_) => {
-                if matches!(self.overflow, Overflow::Drop) {
-                    self.counters.lose(1);
-                }
+            Overflow::Drop => {
+                self.counters.lose(1);
                 match with_receipt {
                     true => Delivery::failed(),
                     false => Delivery::delivered(),
@@ -144,12 +175,11 @@ where
         self.queue.try_put(parcel)
     }
 
-    fn spill(&self, is_written: bool) -> bool {
+    fn spill(&self, is_written: bool) {
         match is_written {
             true => self.counters.spilled.fetch_add(1, Relaxed),
             false => self.counters.lost.fetch_add(1, Relaxed),
         };
-        is_written
     }
 
     fn unsent(&self, parcel: Parcel) -> Unsent<Q>
@@ -167,7 +197,7 @@ where
 // === impl Parcel ===
 
 impl Parcel {
-    const fn new(record: Arc<UsageRecord>) -> Self {
+    pub(crate) const fn new(record: Arc<UsageRecord>) -> Self {
         Self {
             record,
             receipt: None,
@@ -195,19 +225,24 @@ impl<Q> Unsent<Q>
 where
     Q: Queue,
 {
-    /// Waits for room; whether there was any in time.
-    async fn send(mut self, most: Duration) -> bool {
-        let deadline = Instant::now() + most;
+    /// Waits for room, for so long at most.
+    async fn send(mut self, most: Duration) {
+        let began = Instant::now();
         while !self.try_send() {
-            if Instant::now() >= deadline || self.counters.is_closing.load(Relaxed) {
-                return false;
+            if began.elapsed() >= most || self.counters.is_closing.load(Relaxed) {
+                return;
             }
             sleep(LOOK).await;
         }
-        true
     }
 
     fn try_send(&mut self) -> bool {
+        if let Some(parcel) = &mut self.parcel
+            && self.counters.is_failing.load(Relaxed)
+        {
+            // Those who wait were told; the record still has its turn.
+            parcel.receipt = None;
+        }
         self.parcel = match self.parcel.take() {
             Some(parcel) => self.queue.try_put(parcel).err(),
             None => None,

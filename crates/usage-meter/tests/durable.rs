@@ -5,15 +5,20 @@
     reason = "a test stops at what is not as it should be"
 )]
 
+#[path = "durable/disk.rs"]
+mod disk;
+#[path = "durable/outages.rs"]
+mod outages;
 mod support;
 
-use std::io::{self, Write};
+use std::io;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use disk::Disk;
 use http::Response;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -26,46 +31,6 @@ use tower_claude_testkit::{Answer, FakeClaude, Split, wire};
 use tower_claude_usage_meter::{
     Delivery, JsonLines, Overflow, SpillFile, UsageMeterLayer, UsageRecord, UsageSink,
 };
-
-/// A disk that can be held up, or broken.
-#[derive(Clone, Default)]
-struct Disk(Arc<(Mutex<State>, Condvar)>);
-
-#[derive(Default)]
-struct State {
-    is_stuck: bool,
-    is_broken: bool,
-    written: Vec<u8>,
-}
-
-impl Disk {
-    fn set(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.0.lock().unwrap());
-        self.0.1.notify_all();
-    }
-
-    fn lines(&self) -> usize {
-        let written = &self.0.0.lock().unwrap().written;
-        written.iter().filter(|byte| **byte == b'\n').count()
-    }
-}
-
-impl Write for Disk {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let (state, changed) = &*self.0;
-        let state = state.lock().unwrap();
-        let mut state = changed.wait_while(state, |state| state.is_stuck).unwrap();
-        if state.is_broken {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        state.written.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 type Meter = tower_claude_usage_meter::UsageMeter<FakeClaude, JsonLines>;
 

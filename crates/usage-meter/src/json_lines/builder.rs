@@ -3,11 +3,10 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use super::file::LedgerFile;
 use super::output::{Other, Output};
-use crate::outbox::{Counters, Outbox};
+use crate::outbox::{Counters, Outbox, PATIENCE};
 use crate::{JsonLines, JsonLinesWriter, Overflow};
 
 /// How a ledger is written; [`JsonLines::builder`] begins one.
@@ -38,9 +37,6 @@ pub struct JsonLinesBuilder {
     rotates_daily: bool,
 }
 
-/// How long the end of an answer waits for room in the queue of a durable ledger.
-const DURABLE_WAIT: Duration = Duration::from_secs(5);
-
 // === impl JsonLinesBuilder ===
 
 impl JsonLinesBuilder {
@@ -67,7 +63,8 @@ impl JsonLinesBuilder {
         self
     }
 
-    /// Holds the end of each answer back until its record is on the disk.
+    /// Holds the end of each answer back until its record is on the disk, for five seconds at
+    /// most, or as long as [`Overflow::Wait`] says.
     pub const fn durable(mut self) -> Self {
         self.is_durable = true;
         self
@@ -112,10 +109,16 @@ impl JsonLinesBuilder {
         let (queue, receiver) = mpsc::sync_channel(self.capacity.get());
         let counters = Arc::<Counters>::default();
         let overflow = self.overflow.unwrap_or(match self.is_durable {
-            true => Overflow::Wait(DURABLE_WAIT),
+            true => Overflow::Wait(PATIENCE),
             false => Overflow::Drop,
         });
-        let writer = JsonLinesWriter::new(out, receiver, queue.clone(), Arc::clone(&counters));
+        let writer = JsonLinesWriter::new(
+            out,
+            receiver,
+            queue.clone(),
+            Arc::clone(&counters),
+            self.is_durable.then_some(self.capacity),
+        );
         let sink = JsonLines {
             outbox: Outbox::new(queue, overflow, counters),
             is_durable: self.is_durable,

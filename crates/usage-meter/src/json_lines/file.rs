@@ -20,6 +20,8 @@ pub(crate) struct LedgerFile {
     day: i64,
     most: Option<NonZeroU64>,
     rotates_daily: bool,
+    /// Whether the file may not be found after a crash.
+    must_sync_directory: bool,
 }
 
 const DAY: i64 = 86_400_000;
@@ -33,24 +35,25 @@ impl LedgerFile {
         rotates_daily: bool,
     ) -> io::Result<Self> {
         let mut file = append_to(path)?;
-        end_torn_line(&mut file)?;
+        // Before a torn line is ended, which is today.
         let metadata = file.metadata()?;
-        let size = metadata.len();
-        if size == 0 {
-            sync_directory(path)?;
-        }
+        end_torn_line(&mut file)?;
+        let size = file.metadata()?.len();
         let day = match metadata.modified() {
             Ok(modified) if size > 0 => day_of(modified),
             _ => today(),
         };
-        Ok(Self {
+        let mut opened = Self {
             path: path.to_owned(),
             file,
             size,
             day,
             most,
             rotates_daily,
-        })
+            must_sync_directory: size == 0,
+        };
+        opened.sync_directory()?;
+        Ok(opened)
     }
 
     /// Puts the file aside and begins another one. If it cannot, this one goes on.
@@ -67,7 +70,19 @@ impl LedgerFile {
             }
         }
         self.size = 0;
-        sync_directory(&self.path)
+        self.must_sync_directory = true;
+        self.sync_directory()
+    }
+
+    /// A new file is found after a crash only if its directory is on the disk as well.
+    fn sync_directory(&mut self) -> io::Result<()> {
+        if cfg!(unix) && self.must_sync_directory {
+            let directory = self.path.parent();
+            let directory = directory.filter(|parent| *parent != Path::new(""));
+            File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        self.must_sync_directory = false;
+        Ok(())
     }
 
     /// A name that is free: with the time, and a number where two have the same one.
@@ -120,6 +135,7 @@ impl Output for LedgerFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        self.sync_directory()?;
         match self.file.sync_data() {
             // A pipe, or a terminal: what is written there is gone already.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -136,15 +152,6 @@ fn append_to(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// A new file is found after a crash only if its directory is on the disk as well.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let directory = path.parent().filter(|parent| *parent != Path::new(""));
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
-}
-
 fn today() -> i64 {
     Timestamp::now().unix_millis().div_euclid(DAY)
 }
@@ -153,4 +160,31 @@ fn day_of(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     let millis = since.map_or(0, |since| since.as_millis());
     i64::try_from(millis).unwrap_or(i64::MAX).div_euclid(DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn nothing_is_synced_before_the_directory_is() {
+        let folder = std::env::temp_dir().join(format!("ledger-folder-{}", std::process::id()));
+        let elsewhere = folder.with_extension("elsewhere");
+        fs::create_dir_all(&folder).unwrap();
+        let mut file = LedgerFile::open(&folder.join("usage.jsonl"), None, false).unwrap();
+        assert!(!file.must_sync_directory);
+        file.write_all(b"{}\n").unwrap();
+        file.rotate().unwrap();
+        assert!(!file.must_sync_directory);
+        // As a rotation leaves it that could not sync the directory.
+        file.must_sync_directory = true;
+        fs::rename(&folder, &elsewhere).unwrap();
+        assert!(file.sync().is_err());
+        assert!(file.sync().is_err(), "it is not forgotten");
+        fs::rename(&elsewhere, &folder).unwrap();
+        file.sync().unwrap();
+        assert!(!file.must_sync_directory);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

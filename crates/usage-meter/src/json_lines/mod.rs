@@ -1,4 +1,5 @@
 mod builder;
+mod busy;
 mod file;
 mod output;
 mod thread;
@@ -13,6 +14,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 pub use self::builder::JsonLinesBuilder;
+pub(crate) use self::busy::Busy;
+pub(crate) use self::file::LedgerFile;
+pub(crate) use self::output::Output;
 pub use self::thread::JsonLinesThread;
 pub use self::writer::JsonLinesWriter;
 use crate::outbox::{Outbox, Parcel, Queue};
@@ -45,7 +49,10 @@ use crate::{Delivery, UsageRecord, UsageSink};
 /// A durable ledger, [`JsonLines::builder`] makes one, has each record on the disk before the
 /// caller gets the end of the answer, so that no finished answer is missing from it, whatever
 /// ends the process or the machine. Records that come together are synced together. While the
-/// disk cannot be written, calls are refused, and an answer under way loses its end.
+/// disk cannot be written or synced, calls are refused, and an answer under way loses its end;
+/// so it is with a disk that does not answer for five seconds, or as long as
+/// [`Overflow::Wait`](crate::Overflow::Wait) says. Waiting needs a tokio runtime with time;
+/// without a runtime it has no bound.
 #[derive(Clone)]
 pub struct JsonLines {
     outbox: Outbox<SyncSender<Message>>,
@@ -121,7 +128,7 @@ impl UsageSink for JsonLines {
 
     /// A ledger that is not durable always can: what does not fit is counted.
     fn is_ready(&self) -> bool {
-        !self.is_durable || !self.outbox.counters().is_failing.load(Relaxed)
+        !self.is_durable || !self.outbox.is_failing()
     }
 
     fn holds(&self) -> bool {

@@ -5,7 +5,7 @@ pub(crate) trait Output: Write + Send {
     /// Says that so many bytes of whole lines come next.
     fn begin(&mut self, bytes: u64) -> io::Result<()>;
 
-    /// Has everything on the disk.
+    /// Has everything on the disk, flushed as well.
     fn sync(&mut self) -> io::Result<()>;
 }
 

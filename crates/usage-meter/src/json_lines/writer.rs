@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -35,6 +36,10 @@ pub struct JsonLinesWriter {
     /// Of those who wait until the lines are on the disk.
     receipts: Vec<oneshot::Sender<()>>,
     flushes: Vec<SyncSender<()>>,
+    /// How many records the queue holds, if somebody may wait for them.
+    awaited: Option<NonZeroUsize>,
+    /// Set by a sync that failed, until one works.
+    must_sync: bool,
     is_closed: bool,
 }
 
@@ -65,6 +70,7 @@ impl JsonLinesWriter {
         receiver: Receiver<Message>,
         queue: SyncSender<Message>,
         counters: Arc<Counters>,
+        awaited: Option<NonZeroUsize>,
     ) -> Self {
         Self {
             out,
@@ -77,6 +83,8 @@ impl JsonLinesWriter {
             pending: 0,
             receipts: Vec::new(),
             flushes: Vec::new(),
+            awaited,
+            must_sync: false,
             is_closed: false,
         }
     }
@@ -133,7 +141,8 @@ impl JsonLinesWriter {
     fn has_gathered_more(&mut self) -> bool {
         thread::park_timeout(GATHER);
         self.gather();
-        self.pending > 0 || !self.flushes.is_empty()
+        // The end is synced even if nothing is left to write.
+        self.pending > 0 || !self.flushes.is_empty() || self.is_closed
     }
 
     /// Takes what is in the queue.
@@ -152,14 +161,25 @@ impl JsonLinesWriter {
     }
 
     /// Tells everybody who waits that their record will not be there in time.
-    fn disappoint(&mut self) {
+    ///
+    /// Who comes while writing fails does not wait. So it is enough to look at all that is in
+    /// the queue once; what there is no room for is lost then.
+    fn disappoint(&mut self, is_first: bool) {
         self.receipts.clear();
-        while self.backlog.len() < JsonLines::CAPACITY.get() {
+        let awaited = self.awaited.map_or(0, NonZeroUsize::get);
+        let most = JsonLines::CAPACITY.get().max(awaited);
+        let mut left = if is_first { awaited } else { 0 };
+        while left > 0 || self.backlog.len() < most {
             let Ok(mut message) = self.receiver.try_recv() else {
                 return;
             };
+            left = left.saturating_sub(1);
             if let Message::Record(parcel) = &mut message {
                 parcel.receipt = None;
+                if self.backlog.len() >= most {
+                    self.counters.lose(1);
+                    continue;
+                }
             }
             self.backlog.push_back(message);
         }
@@ -182,12 +202,12 @@ impl JsonLinesWriter {
     fn write(&mut self) -> io::Result<()> {
         let mut progress = Progress::default();
         let mut failures = 0;
-        while let Err(error) = self.write_from(&mut progress) {
+        while let Err(error) = self.try_to_write(&mut progress) {
             self.counters.is_failing.store(true, Relaxed);
             self.counters.failed_writes.fetch_add(1, Relaxed);
             failures += 1;
             if failures >= LAST_TRIES {
-                self.disappoint();
+                self.disappoint(failures == LAST_TRIES);
                 if self.is_closed || self.counters.is_closing.load(Acquire) {
                     self.give_up(progress.written);
                     return Err(error);
@@ -207,6 +227,15 @@ impl JsonLinesWriter {
         Ok(())
     }
 
+    /// Notes how long it takes, for those who wait.
+    fn try_to_write(&mut self, progress: &mut Progress) -> io::Result<()> {
+        self.counters.busy.begin();
+        let written = self.write_from(progress);
+        self.counters.busy.end();
+        self.counters.busy.step();
+        written
+    }
+
     /// Writes on from where the last try stopped, so that no line is written twice.
     fn write_from(&mut self, progress: &mut Progress) -> io::Result<()> {
         if !std::mem::replace(&mut progress.has_begun, true)
@@ -216,19 +245,23 @@ impl JsonLinesWriter {
             self.counters.failed_writes.fetch_add(1, Relaxed);
         }
         while progress.written < self.lines.len() {
-            match self.out.write(&self.lines[progress.written..]) {
+            let written = self.out.write(&self.lines[progress.written..]);
+            self.counters.busy.step();
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(length) => progress.written += length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.out.flush()?;
-        if self.receipts.is_empty() && !self.is_closed {
-            return Ok(());
+        if self.receipts.is_empty() && !self.is_closed && !self.must_sync {
+            return self.out.flush();
         }
-        // A sync that has failed cannot be tried again: the next one would know nothing of it.
-        self.out.sync().inspect_err(|_| self.receipts.clear())
+        let synced = self.out.sync();
+        self.must_sync = synced.is_err();
+        // The next sync would know nothing of what this one has failed to do; it says only
+        // whether the disk can be synced again.
+        synced.inspect_err(|_| self.receipts.clear())
     }
 
     /// Counts what is not written, here and in the queue, as lost.
@@ -260,3 +293,6 @@ impl fmt::Debug for JsonLinesWriter {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
