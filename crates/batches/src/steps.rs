@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::{BatchBook, BatchesBody};
 
 /// How often a book is told whose a batch is that has been made, as long as it fails.
-const CLAIMS: u32 = 20;
+const CLAIMS: u32 = 5;
 
 /// What a step has led to.
 pub(crate) enum Next<State, ResB> {

@@ -155,7 +155,8 @@ async fn while_redis_is_away_nothing_is_shown_and_nothing_waits_longer_than_its_
             (503, &"false".parse().unwrap())
         );
         assert!(book.first("msgbatch_0", "a").await.is_err());
-        assert!(began.elapsed() < short * 8, "{:?}", began.elapsed());
+        // Two that look, a claim that is tried five times, and a result.
+        assert!(began.elapsed() < short * 12, "{:?}", began.elapsed());
     }
     server.restart();
     let made = ask(service, create(&web, &item("a", "claude-x"))).await;

@@ -178,6 +178,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the gateway said: {}", self.stderr());
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
