@@ -263,7 +263,6 @@ async fn one_of_two_equals_is_noticed_probed_and_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "a plain answer that ends before its JSON does counts as complete"]
 async fn a_target_whose_plain_answers_end_early_is_noticed() {
     for (name, down) in [
         ("plain and cut", halves().truncate_after(1)),

@@ -297,7 +297,7 @@ impl Pledge {
     pub(crate) fn ask_account(&self, total: Amounts) -> Option<Reservation> {
         let plan = Arc::clone(self.plan.account()?);
         let subject = Subject::new(Owner::Account);
-        Some(self.fill(Reservation::new(self.id, subject, plan, total)))
+        Some(self.fill(Reservation::new(self.id.of_account(), subject, plan, total)))
     }
 
     fn account_reservation(&self) -> Option<Reservation> {
@@ -319,6 +319,6 @@ impl Pledge {
     fn account_settlement(&self, charge: Amounts) -> Settlement {
         let plan = self.plan.account().unwrap_or(&self.plan);
         let subject = Subject::new(Owner::Account);
-        Settlement::new(self.id, subject, Arc::clone(plan), charge)
+        Settlement::new(self.id.of_account(), subject, Arc::clone(plan), charge)
     }
 }

@@ -64,6 +64,12 @@ impl ReservationId {
         Self(number)
     }
 
+    /// The name of what the account is asked for the same call. A store may know reservations by
+    /// their names alone, whoever they are of.
+    pub(crate) const fn of_account(self) -> Self {
+        Self(self.0 ^ (1 << 127))
+    }
+
     /// The name as a number.
     #[must_use]
     pub const fn get(self) -> u128 {

@@ -11,7 +11,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::Timestamp;
 use tower_claude_testkit::{Answer, FakeClaude, ReportedUsage};
 use tower_claude_token_budget::{
-    Limit, MemoryStore, Meter, Per, Plan, Plans, ReserveOutput, TokenBudgetLayer,
+    Limit, LimitScope, MemoryStore, Meter, Per, Plan, Plans, ReserveOutput, TokenBudgetLayer,
 };
 
 #[tokio::test(start_paused = true)]
@@ -201,4 +201,22 @@ async fn limits_of_a_second_and_of_an_hour_slide_too() {
     // An hour has sixty parts, each of which stops to count with the last of it: the first
     // calls, or with the third if that is of the same part.
     assert!(matches!(waits[4], Some("3599" | "3600")), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_account_is_charged_whatever_books_a_tenant_shares_with_it() {
+    // A store keeps owners apart by hashes that are other ones in each: in some of so many, the
+    // account's books are beside the tenant's.
+    for _ in 0..400 {
+        let limit = Limit::new(Meter::Requests, 1.try_into().unwrap(), Per::Hour);
+        let plan = Plan::new("p").limit(limit.scope(LimitScope::Account));
+        let stack = Stack::new(plan, FakeClaude::default());
+        let mut statuses = Vec::new();
+        for _ in 0..2 {
+            let response = stack.call(messages(10, false)).await;
+            statuses.push(response.status().as_u16());
+            text(response).await;
+        }
+        assert_eq!(statuses, [200, 429]);
+    }
 }
