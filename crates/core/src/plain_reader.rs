@@ -97,8 +97,6 @@ impl PlainReader {
         self.form = match self.form {
             // Nobody has seen it say that it is complete.
             Form::Events(_) | Form::Frames(_) | Form::Broken => Form::Broken,
-            // A connection that is closed is all that tells of an end without a length.
-            Form::Json(_) if self.is_success && !self.is_whole => End::Truncated,
             Form::Json(_) | Form::Opaque => Form::Opaque,
         };
         self.cell.write(|metered| metered.is_unread = true);
@@ -114,6 +112,8 @@ impl PlainReader {
                 End::Truncated
             }
             Form::Frames(_) | Form::Broken => End::Truncated,
+            // A connection that is closed is all that tells of an end without a length.
+            Form::Json(_) if self.is_success && !self.is_whole => End::Truncated,
             Form::Json(_) | Form::Opaque => self.plain_end(),
         };
         self.end(end);
