@@ -167,8 +167,8 @@ impl Stack {
             capture: capture.clone(),
             tenants: tenants(config)?,
         };
-        let priced = prices.clone();
-        let batch_priced = prices.clone();
+        let known = prices.clone();
+        let is_priced = move |model: &str| known.table().is_priced(model);
         let mut batches_layer = BatchesLayer::new(batches);
         if let Some(url) = &config.server.public_url {
             batches_layer = batches_layer
@@ -192,11 +192,11 @@ impl Stack {
                 .batch_results(batch_results)
                 .intake(intake.clone()),
             authorize: AuthorizeLayer::new()
-                .priced(move |model| priced.table().is_priced(model))
+                .priced(is_priced.clone())
                 .residencies(labels.collect::<Vec<_>>())
                 .intake(intake.clone()),
             batches: batches_layer
-                .priced(move |model| batch_priced.table().is_priced(model))
+                .priced(is_priced)
                 .semaphore(memory)
                 .intake(intake.clone()),
             budget,

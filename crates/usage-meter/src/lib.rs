@@ -213,6 +213,7 @@ mod json_lines;
 mod labels;
 mod layer;
 mod ledger_line;
+mod message;
 mod metered;
 #[cfg(feature = "metrics")]
 mod metrics_sink;

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::SyncSender;
 
 pub use self::builder::JsonLinesBuilder;
 pub(crate) use self::busy::Busy;
@@ -19,7 +19,8 @@ pub(crate) use self::file::LedgerFile;
 pub(crate) use self::output::Output;
 pub use self::thread::JsonLinesThread;
 pub use self::writer::JsonLinesWriter;
-use crate::outbox::{Outbox, Parcel, Queue};
+use crate::message::Message;
+use crate::outbox::Outbox;
 use crate::{Delivery, UsageRecord, UsageSink};
 
 /// A sink that writes the ledger: one JSON object a line, into a file.
@@ -57,13 +58,6 @@ use crate::{Delivery, UsageRecord, UsageSink};
 pub struct JsonLines {
     outbox: Outbox<SyncSender<Message>>,
     is_durable: bool,
-}
-
-pub(crate) enum Message {
-    Record(Parcel),
-    /// Answered when everything before it is written.
-    Flush(SyncSender<()>),
-    Close,
 }
 
 // === impl JsonLines ===
@@ -133,18 +127,6 @@ impl UsageSink for JsonLines {
 
     fn holds(&self) -> bool {
         self.is_durable
-    }
-}
-
-impl Queue for SyncSender<Message> {
-    fn try_put(&self, parcel: Parcel) -> Result<(), Parcel> {
-        match self.try_send(Message::Record(parcel)) {
-            Err(
-                TrySendError::Full(Message::Record(parcel))
-                | TrySendError::Disconnected(Message::Record(parcel)),
-            ) => Err(parcel),
-            _ => Ok(()),
-        }
     }
 }
 

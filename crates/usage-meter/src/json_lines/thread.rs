@@ -2,13 +2,13 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
-use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Message;
+use crate::message::{Message, flush};
 use crate::outbox::Counters;
 
 /// A [`JsonLinesWriter`](crate::JsonLinesWriter) that runs on its own thread.
@@ -38,11 +38,7 @@ impl JsonLinesThread {
     ///
     /// When the writer has ended.
     pub fn flush(&self) -> io::Result<()> {
-        let (done, is_done) = mpsc::sync_channel(1);
-        let ended = || io::Error::other("the writer of the ledger has ended");
-        self.queue.send(Message::Flush(done)).map_err(|_| ended())?;
-        self.thread.thread().unpark();
-        is_done.recv().map_err(|_| ended())
+        flush(&self.queue, &self.thread, "ledger")
     }
 
     /// Writes everything that was recorded before, and ends; blocks until then.
@@ -102,6 +98,7 @@ impl fmt::Debug for JsonLinesThread {
 mod tests {
     use std::io::Write;
     use std::num::NonZeroUsize;
+    use std::sync::mpsc;
 
     use tower_claude_core::{RequestId, Timestamp};
 

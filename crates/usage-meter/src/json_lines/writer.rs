@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::output::Output;
-use super::{JsonLines, JsonLinesThread, Message};
+use super::{JsonLines, JsonLinesThread};
 use crate::ledger_line::LedgerLine;
+use crate::message::Message;
 use crate::outbox::{Counters, Parcel};
 
 /// The other end of [`JsonLines`](crate::JsonLines): takes records out of the queue and writes

@@ -17,7 +17,7 @@ pub use self::address_error::RedisAddressError;
 pub use self::builder::RedisStreamBuilder;
 pub use self::thread::RedisStreamThread;
 pub use self::writer::RedisStreamWriter;
-use crate::json_lines::Message;
+use crate::message::Message;
 use crate::outbox::Outbox;
 use crate::{Delivery, UsageRecord, UsageSink};
 

@@ -2,10 +2,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
-use crate::json_lines::Message;
+use crate::message::{Message, flush};
 use crate::outbox::Counters;
 
 /// A [`RedisStreamWriter`](crate::RedisStreamWriter) that runs on its own thread.
@@ -29,11 +29,7 @@ impl RedisStreamThread {
     ///
     /// When the writer has ended.
     pub fn flush(&self) -> io::Result<()> {
-        let (done, is_done) = mpsc::sync_channel(1);
-        let ended = || io::Error::other("the writer of the redis stream has ended");
-        self.queue.send(Message::Flush(done)).map_err(|_| ended())?;
-        self.thread.thread().unpark();
-        is_done.recv().map_err(|_| ended())
+        flush(&self.queue, &self.thread, "redis stream")
     }
 
     /// Adds everything that was recorded before, and ends; blocks until then.

@@ -13,7 +13,7 @@ use super::RedisStreamThread;
 use super::batch::Batch;
 use super::link::Link;
 use super::link_error::LinkError;
-use crate::json_lines::Message;
+use crate::message::Message;
 use crate::outbox::Counters;
 
 /// The other end of [`RedisStream`](crate::RedisStream): takes records out of the queue and adds
