@@ -98,12 +98,17 @@ async fn no_secret_is_in_the_file() {
     let text = scratch.text();
     assert_eq!(text.lines().count(), 7 * (2 * (9 + 60) + 6));
     assert!(text.contains("Mark [card] mark."));
-    for (_, canary) in SECRETS {
-        assert!(!text.contains(canary), "{canary} is in the file");
-    }
     for line in text.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["tenant"], "web");
+        // Made at random or by the clock: they may have the digits of a canary by chance.
+        for ours in ["request_id", "timestamp", "system_prompt_sha256"] {
+            line[ours].take();
+        }
+        let said = line.to_string();
+        for (_, canary) in SECRETS {
+            assert!(!said.contains(canary), "{canary} is in the file: {said}");
+        }
     }
 }
 
