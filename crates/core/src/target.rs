@@ -17,6 +17,8 @@ struct Facts {
     priority: u32,
     weight: u32,
     models: Vec<(Box<str>, Box<str>)>,
+    /// What is asked here, whatever the caller asked.
+    fallback: Option<Box<str>>,
 }
 
 /// Whose API a target speaks.
@@ -47,6 +49,7 @@ impl Target {
             priority: 0,
             weight: 1,
             models: Vec::new(),
+            fallback: None,
         }))
     }
 
@@ -85,6 +88,16 @@ impl Target {
         self
     }
 
+    /// Asks this model here, whatever the caller asked: a step down that the caller is told of.
+    ///
+    /// Failover makes such a target of one it was given; the model goes by the target's own name
+    /// for it.
+    #[must_use]
+    pub fn fallback(mut self, model: impl Into<Box<str>>) -> Self {
+        self.facts().fallback = Some(model.into());
+        self
+    }
+
     /// Its name; unique among the targets of a stack.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -115,14 +128,24 @@ impl Target {
         self.0.weight
     }
 
+    /// The model that is asked here instead of the caller's, by the name callers know.
+    #[must_use]
+    pub fn fallback_model(&self) -> Option<&str> {
+        self.0.fallback.as_deref()
+    }
+
     /// The name of a model at this target; `None` means the same name.
+    ///
+    /// Where another model is asked instead, its name.
     #[must_use]
     pub fn model_here(&self, asked: &str) -> Option<&str> {
-        self.0
-            .models
-            .iter()
-            .find(|(from, _)| **from == *asked)
+        let model = self.fallback_model().unwrap_or(asked);
+        let models = self.0.models.iter();
+        models
+            .filter(|(from, _)| **from == *model)
             .map(|(_, here)| &**here)
+            .next()
+            .or(self.fallback_model())
     }
 
     fn facts(&mut self) -> &mut Facts {

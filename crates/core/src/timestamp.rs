@@ -45,21 +45,22 @@ impl Timestamp {
     /// Reads RFC 3339: any offset, a fraction of any length (cut to milliseconds).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let number = |range: std::ops::Range<usize>| -> Option<i64> {
-            let digits = bytes.get(range)?;
-            digits.iter().try_fold(0_i64, |number, digit| {
-                digit
-                    .is_ascii_digit()
-                    .then(|| number * 10 + i64::from(digit - b'0'))
-            })
-        };
-        let is = |at: usize, expected: &[u8]| bytes.get(at).is_some_and(|b| expected.contains(b));
-        if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
+        Self::from_ascii(text.as_bytes())
+    }
+
+    /// The same from bytes, as headers hold them.
+    pub(crate) fn from_ascii(text: &[u8]) -> Option<Self> {
+        // The length is known from here on, which spares a check at every digit.
+        let (moment, rest) = text.split_first_chunk::<19>()?;
+        let [
+            y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T' | b't' | b' ', //
+            h0, h1, b':', mi0, mi1, b':', s0, s1,
+        ] = *moment
+        else {
             return None;
-        }
-        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+        };
+        let (year, month, day) = (two(y0, y1)? * 100 + two(y2, y3)?, two(mo0, mo1)?, two(d0, d1)?);
+        let (hour, minute, second) = (two(h0, h1)?, two(mi0, mi1)?, two(s0, s1)?);
         if !(1..=12).contains(&month)
             || !(1..=days_in(year, month)).contains(&day)
             || hour > 23
@@ -68,36 +69,12 @@ impl Timestamp {
         {
             return None;
         }
-        let mut at = 19;
-        let mut millis = 0;
-        if is(at, b".") {
-            let start = at + 1;
-            at = start;
-            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                at += 1;
-            }
-            if at == start {
-                return None;
-            }
-            for place in 0..3 {
-                let digit = bytes.get(start + place).filter(|_| start + place < at);
-                millis = millis * 10 + i64::from(digit.map_or(0, |digit| digit - b'0'));
-            }
-        }
-        let offset = match bytes.get(at)? {
-            b'Z' | b'z' if bytes.len() == at + 1 => 0,
-            sign @ (b'+' | b'-') if bytes.len() == at + 6 && is(at + 3, b":") => {
-                let (hours, minutes) = (number(at + 1..at + 3)?, number(at + 4..at + 6)?);
-                if hours > 23 || minutes > 59 {
-                    return None;
-                }
-                let offset = (hours * 60 + minutes) * 60_000;
-                if *sign == b'-' { -offset } else { offset }
-            }
-            _ => return None,
+        let (fraction, offset) = match rest {
+            b"Z" => (0, 0),
+            _ => rest_of(rest)?,
         };
         let seconds = (hour * 60 + minute) * 60 + second;
-        let millis = days_from_civil(year, month, day) * DAY + seconds * 1_000 + millis - offset;
+        let millis = days_from_civil(year, month, day) * DAY + seconds * 1_000 + fraction - offset;
         (FIRST..=LAST).contains(&millis).then_some(Self { millis })
     }
 
@@ -149,6 +126,42 @@ impl fmt::Display for Timestamp {
             fraction => write!(f, ".{fraction:03}Z"),
         }
     }
+}
+
+/// The number two digits make.
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    let is_number = tens.is_ascii_digit() && ones.is_ascii_digit();
+    is_number.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+}
+
+/// What stands behind the seconds: milliseconds, and those that the offset is ahead of UTC.
+fn rest_of(rest: &[u8]) -> Option<(i64, i64)> {
+    let (fraction, zone) = match rest.strip_prefix(b".") {
+        None => (0, rest),
+        Some(digits) => {
+            let length = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+            if length == 0 {
+                return None;
+            }
+            let (digits, zone) = digits.split_at(length);
+            let places = digits.iter().chain(b"00").take(3);
+            let fraction = places.fold(0, |millis, digit| millis * 10 + i64::from(digit - b'0'));
+            (fraction, zone)
+        }
+    };
+    let offset = match *zone {
+        [b'Z' | b'z'] => 0,
+        [sign @ (b'+' | b'-'), h0, h1, b':', m0, m1] => {
+            let (hours, minutes) = (two(h0, h1)?, two(m0, m1)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let offset = (hours * 60 + minutes) * 60_000;
+            if sign == b'-' { -offset } else { offset }
+        }
+        _ => return None,
+    };
+    Some((fraction, offset))
 }
 
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar, by Hinnant's algorithm.

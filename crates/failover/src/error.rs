@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a set of targets cannot be used.
+/// Why a set of targets, or of models that stand in for others, cannot be used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError(Problem);
 
@@ -11,6 +11,9 @@ enum Problem {
     TooManyTargets,
     DuplicateName(Box<str>),
     ZeroWeight(Box<str>),
+    NoFallback(Box<str>),
+    FallbackTwice(Box<str>),
+    FallbackCycle(Box<str>),
 }
 
 // === impl ConfigError ===
@@ -26,6 +29,18 @@ impl ConfigError {
     pub(crate) fn zero_weight(name: &str) -> Self {
         Self(Problem::ZeroWeight(name.into()))
     }
+
+    pub(crate) fn no_fallback(asked: &str) -> Self {
+        Self(Problem::NoFallback(asked.into()))
+    }
+
+    pub(crate) fn fallback_twice(asked: &str) -> Self {
+        Self(Problem::FallbackTwice(asked.into()))
+    }
+
+    pub(crate) fn fallback_cycle(model: &str) -> Self {
+        Self(Problem::FallbackCycle(model.into()))
+    }
 }
 
 impl fmt::Display for ConfigError {
@@ -37,6 +52,14 @@ impl fmt::Display for ConfigError {
             Problem::ZeroWeight(name) => write!(
                 f,
                 "target {name:?} has weight 0; leave it out, or give it a higher priority number"
+            ),
+            Problem::NoFallback(asked) => write!(f, "no model to stand in for {asked:?}"),
+            Problem::FallbackTwice(asked) => {
+                write!(f, "what stands in for {asked:?} is given twice")
+            }
+            Problem::FallbackCycle(model) => write!(
+                f,
+                "model {model:?} would stand in for itself; leave it out of one of the lists"
             ),
         }
     }

@@ -287,6 +287,7 @@ where
     ) -> Self
     where
         S: Service<Request<CallBody>, Future = F>,
+        R: Route,
     {
         match journey.another() {
             Some(permit) => {

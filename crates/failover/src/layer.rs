@@ -4,8 +4,9 @@ use std::sync::Arc;
 use tower_claude_core::{Intake, Target};
 use tower_layer::Layer;
 
+use crate::ladder::Ladders;
 use crate::pool::Pool;
-use crate::{Breaker, ByPriority, ConfigError, Failover, Health};
+use crate::{Breaker, ByPriority, ConfigError, Failover, Health, ModelFallbacks};
 
 /// Asks another target where one cannot serve a call. See the [crate] for the whole.
 #[must_use]
@@ -62,6 +63,18 @@ impl<R> FailoverLayer<R> {
     /// stream cut off before content. One call may then be billed twice.
     pub fn possibly_billed(self, move_on: bool) -> Self {
         self.edit(|shared| Arc::make_mut(&mut shared.pool).possibly_billed = move_on)
+    }
+
+    /// Asks other models where no target takes calls for the one that was asked: default none.
+    ///
+    /// The last step: when every target is closed to that model, or the last of them is
+    /// overloaded or its rate limit spent. The answer then has `x-claude-degraded` with the name
+    /// of the model, and [`Degraded`](tower_claude_core::Degraded) in its extensions. A model
+    /// that the tenant may not use is passed over. What goes on upstream is the request as it
+    /// was but for the name of the model, so thinking that is bound to the one asked is dropped.
+    pub fn model_fallbacks(self, fallbacks: ModelFallbacks) -> Self {
+        let ladders = Ladders::new(fallbacks.into_lists(), &self.shared.pool.slots);
+        self.edit(|shared| Arc::make_mut(&mut shared.pool).ladders = ladders)
     }
 
     /// Sets how requests are read, where no layer outside has read them.

@@ -5,6 +5,7 @@ use tower_claude_core::{Failure, Target};
 
 use crate::ModelClass;
 use crate::circuit::Pass;
+use crate::ladder::Step;
 use crate::pool::Pool;
 use crate::slot::Slot;
 
@@ -15,6 +16,8 @@ pub(crate) struct Permit {
     pool: Arc<Pool>,
     slot: usize,
     class: ModelClass,
+    /// Which model is asked instead of the caller's.
+    step: Option<Step>,
     /// `None` once it has been used up.
     pass: Option<Pass>,
 }
@@ -22,17 +25,23 @@ pub(crate) struct Permit {
 // === impl Permit ===
 
 impl Permit {
-    pub(crate) const fn new(pool: Arc<Pool>, slot: usize, class: ModelClass, pass: Pass) -> Self {
+    pub(crate) const fn new(
+        pool: Arc<Pool>,
+        slot: usize,
+        (class, step): (ModelClass, Option<Step>),
+        pass: Pass,
+    ) -> Self {
         Self {
             pool,
             slot,
             class,
+            step,
             pass: Some(pass),
         }
     }
 
     pub(crate) fn target(&self) -> &Target {
-        self.pool.target(self.slot)
+        self.pool.target(self.slot, self.step)
     }
 
     pub(crate) fn succeed(mut self) {

@@ -1,4 +1,4 @@
-//! Where one call may go, and in which order.
+//! In which order the targets are asked for one model.
 
 use std::time::Duration;
 
@@ -6,53 +6,43 @@ use tokio::time::Instant;
 use tower_claude_core::{Call, Refusal, RefusalKind, Tenant};
 
 use crate::layer::Shared;
-use crate::{Candidate, ModelClass, Order, Route};
+use crate::leg::Leg;
+use crate::{Candidate, Order, Route};
 
-/// The class of the model a call asks.
-pub(crate) fn class_of(call: &Call) -> ModelClass {
-    call.model().map_or(ModelClass::Other, ModelClass::of)
-}
-
-/// The targets to ask, as places in the pool, or why there are none.
+/// The targets to ask on a leg, as places in the pool; or when the first of them opens again,
+/// as far as that is known.
 ///
-/// What no route may break is seen to here: residency before it is asked, and that each
-/// target takes calls and comes once after.
+/// `slots` are those that may serve the call. What no route may break is seen to here: it
+/// chooses among them only, and each target takes calls and comes once.
 pub(crate) fn plan<R>(
     shared: &Shared<R>,
     call: &Call,
     tenant: Option<&Tenant>,
-    class: ModelClass,
+    slots: &Order,
+    leg: &Leg,
     now: Instant,
-) -> Result<Order, Refusal>
+) -> Result<Order, Option<Duration>>
 where
     R: Route,
 {
     const FEW: usize = 8;
     let pool = &shared.pool;
-    let filler = Candidate::new(pool.target(0));
+    let filler = Candidate::new(pool.target(0, leg.step));
     let mut few = [filler; FEW];
     let mut many = Vec::new();
-    let candidates: &mut [Candidate<'_>] = if pool.slots.len() <= FEW {
-        &mut few
+    let candidates: &mut [Candidate<'_>] = if slots.len() <= FEW {
+        &mut few[..slots.len()]
     } else {
-        many.resize(pool.slots.len(), filler);
+        many.resize(slots.len(), filler);
         &mut many
     };
-    let mut slots = Order::new();
-    for slot in 0..pool.slots.len() {
-        let target = pool.target(slot);
-        if tenant.is_none_or(|tenant| tenant.allows_residency(target.residency_label())) {
-            candidates[slots.len()] = Candidate {
-                target,
-                closed_for: pool.closed_for(slot, class, now),
-            };
-            slots.push(slot);
-        }
+    for (candidate, slot) in candidates.iter_mut().zip(slots.iter()) {
+        *candidate = Candidate {
+            target: pool.target(slot, leg.step),
+            closed_for: pool.closed_for(slot, leg.class, now),
+        };
     }
-    if slots.is_empty() {
-        return Err(out_of_bounds(tenant));
-    }
-    let candidates = &candidates[..slots.len()];
+    let candidates = &*candidates;
     let wanted = shared.route.route(call, tenant, candidates);
     let mut order = Order::new();
     for place in wanted.iter() {
@@ -69,8 +59,7 @@ where
     if order.is_empty() {
         let closed_for = |place: usize| candidates.get(place)?.closed_for;
         let of_wanted = wanted.iter().filter_map(closed_for).min();
-        let soonest = of_wanted.or_else(|| (0..candidates.len()).filter_map(closed_for).min());
-        return Err(all_closed(soonest));
+        return Err(of_wanted.or_else(|| (0..candidates.len()).filter_map(closed_for).min()));
     }
     Ok(order)
 }
@@ -83,12 +72,4 @@ pub(crate) fn all_closed(soonest: Option<Duration>) -> Refusal {
         "no target takes calls for this model at the moment",
     )
     .retry_after(soonest.unwrap_or(LEAST).max(LEAST))
-}
-
-fn out_of_bounds(tenant: Option<&Tenant>) -> Refusal {
-    let labels = tenant.and_then(Tenant::residency_labels).unwrap_or(&[]);
-    Refusal::new(
-        RefusalKind::Forbidden,
-        format!("no target has an allowed residency ({})", labels.join(", ")),
-    )
 }

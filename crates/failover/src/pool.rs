@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_claude_core::Target;
 
+use crate::ladder::{Ladders, Step};
 use crate::permit::Permit;
 use crate::slot::Slot;
 use crate::{Breaker, ConfigError, ModelClass};
@@ -18,6 +19,8 @@ pub(crate) struct Pool {
     pub(crate) breaker: Breaker,
     /// Whether to move on from what may have been billed.
     pub(crate) possibly_billed: bool,
+    /// Which models stand in for others.
+    pub(crate) ladders: Ladders,
 }
 
 // === impl Pool ===
@@ -44,13 +47,18 @@ impl Pool {
                 slots,
                 breaker: Breaker::new(),
                 possibly_billed: false,
+                ladders: Ladders::default(),
             }),
             _ => Err(ConfigError::TOO_MANY_TARGETS),
         }
     }
 
-    pub(crate) fn target(&self, slot: usize) -> &Target {
-        self.slots[slot].target()
+    /// A target, as it is asked for a model.
+    pub(crate) fn target(&self, slot: usize, step: Option<Step>) -> &Target {
+        match step {
+            None => self.slots[slot].target(),
+            Some(step) => self.ladders.target(step, slot),
+        }
     }
 
     pub(crate) fn closed_for(
@@ -66,10 +74,10 @@ impl Pool {
     pub(crate) fn admit(
         self: &Arc<Self>,
         slot: usize,
-        class: ModelClass,
+        (class, step): (ModelClass, Option<Step>),
         now: Instant,
     ) -> Option<Permit> {
         let pass = self.slots[slot].admit(class, &self.breaker, now).ok()?;
-        Some(Permit::new(Arc::clone(self), slot, class, pass))
+        Some(Permit::new(Arc::clone(self), slot, (class, step), pass))
     }
 }

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use tower_claude_core::{
-    Call, CallBody, Failure, FailureKind, Peeked, PeekedBody, Refusal, RefusalKind, ResponseBody,
-    UsageCell,
+    Call, CallBody, Degraded, Failure, FailureKind, Peeked, PeekedBody, Refusal, RefusalKind,
+    ResponseBody, Target, UsageCell,
 };
 
-use crate::FailoverBody;
 use crate::journey::Journey;
 use crate::permit::Permit;
 use crate::trial::{Outcome, Trial};
+use crate::{FailoverBody, Route};
 
 pub(crate) type Answer<B> = Response<ResponseBody<FailoverBody<B>>>;
 
@@ -40,6 +40,7 @@ pub(crate) fn unanswered<S, R, E>(
     error: &E,
 ) -> Option<Onward>
 where
+    R: Route,
     E: 'static,
 {
     let failure = Failure::from_error(error);
@@ -68,11 +69,18 @@ pub(crate) fn answered<S, R, B>(
     peeked: Peeked<B>,
 ) -> Verdict<B>
 where
+    R: Route,
     B: Body<Data = Bytes>,
 {
     let Peeked {
-        response, failure, ..
+        mut response,
+        failure,
+        ..
     } = peeked;
+    let fallback = trial.target().and_then(Target::fallback_model);
+    if let Some(degraded) = fallback.and_then(Degraded::to) {
+        degraded.mark(&mut response);
+    }
     let usage = UsageCell::of(&response).cloned();
     let Some(failure) = failure else {
         let permit = trial.end(Outcome {

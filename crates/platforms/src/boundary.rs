@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_claude_core::{
-    Call, Dialect, Failure, Refusal, RefusalKind, RequestId, ResponseBody, TransportError,
+    Call, Degraded, Dialect, Failure, Refusal, RefusalKind, RequestId, ResponseBody, TransportError,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -144,6 +144,9 @@ where
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(mut response)) => {
                     strip_account_headers(response.headers_mut());
+                    // What a layer inside says with a header of ours is taken off with
+                    // upstream's, and said again.
+                    Degraded::tell_again(&mut response);
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 Poll::Ready(Err(error)) => Ended::new(&error),

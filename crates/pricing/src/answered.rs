@@ -36,7 +36,7 @@ impl PriceTable {
         if !metered.usage.is_known() {
             return Err(Unpriced::UsageMissing);
         }
-        let served = served_model(metered).or(known.asked).unwrap_or_default();
+        let served = served_model(metered).or(known.model()).unwrap_or_default();
         let call = known.call(served);
         let call = call.refused(metered.stop_reason.as_deref() == Some("refusal"));
         if metered.is_exact() || !metered.is_stream {
@@ -58,18 +58,24 @@ impl PriceTable {
         input_tokens: u64,
         max_tokens: u64,
     ) -> Result<Cost, Unpriced> {
-        let asked = known.asked.unwrap_or_default();
-        self.worst_case(&known.call(asked), input_tokens, max_tokens)
+        let model = known.model().unwrap_or_default();
+        self.worst_case(&known.call(model), input_tokens, max_tokens)
     }
 }
 
 // === impl Answered ===
 
 impl<'a> Answered<'a> {
+    /// The model that was asked in the end: the caller's, or the one that stood in for it.
+    fn model(self) -> Option<&'a str> {
+        let fallback = self.target.and_then(Target::fallback_model);
+        fallback.or(self.asked)
+    }
+
     fn call(self, served: &'a str) -> Call<'a> {
         let mut call =
             Call::new(served, self.at).platform(self.target.map_or(Platform::Anthropic, platform));
-        if let Some(asked) = self.asked {
+        if let Some(asked) = self.model() {
             call = call.asked(asked);
             if let Some(sent) = self.target.and_then(|target| target.model_here(asked)) {
                 call = call.sent(sent);

@@ -1,0 +1,94 @@
+use tower_claude_core::{ModelPattern, Target};
+
+use crate::ModelClass;
+use crate::model_fallbacks::Fallbacks;
+use crate::slot::Slot;
+
+/// What stands in for the models of one pattern, step by step.
+#[derive(Clone, Debug)]
+pub(crate) struct Ladder {
+    asked: ModelPattern,
+    rungs: Box<[Rung]>,
+}
+
+/// One model that stands in.
+#[derive(Clone, Debug)]
+struct Rung {
+    model: Box<str>,
+    class: ModelClass,
+    /// The targets of the pool, in its order, as they are asked for this model.
+    targets: Box<[Target]>,
+}
+
+/// Which rung of which ladder; `None` in its place is the model that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    ladder: usize,
+    rung: usize,
+}
+
+/// All ladders of a pool.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ladders(Box<[Ladder]>);
+
+// === impl Ladders ===
+
+impl Ladders {
+    pub(crate) fn new(lists: Vec<Fallbacks>, slots: &[Slot]) -> Self {
+        let ladder = |list: Fallbacks| Ladder {
+            asked: list.asked,
+            rungs: list
+                .models
+                .into_iter()
+                .map(|model| Rung::new(model, slots))
+                .collect(),
+        };
+        Self(lists.into_iter().map(ladder).collect())
+    }
+
+    /// The step that comes after another, or the first, for a call of a model.
+    pub(crate) fn next(&self, asked: &str, after: Option<Step>) -> Option<Step> {
+        let first = || {
+            let ladder = self.0.iter().position(|ladder| ladder.asked.fits(asked))?;
+            Some(Step { ladder, rung: 0 })
+        };
+        let next = |step: Step| Step {
+            rung: step.rung + 1,
+            ..step
+        };
+        let step = after.map_or_else(first, |step| Some(next(step)))?;
+        self.0.get(step.ladder)?.rungs.get(step.rung)?;
+        Some(step)
+    }
+
+    pub(crate) fn model(&self, step: Step) -> &str {
+        &self.rung(step).model
+    }
+
+    pub(crate) fn class(&self, step: Step) -> ModelClass {
+        self.rung(step).class
+    }
+
+    pub(crate) fn target(&self, step: Step, slot: usize) -> &Target {
+        &self.rung(step).targets[slot]
+    }
+
+    fn rung(&self, step: Step) -> &Rung {
+        &self.0[step.ladder].rungs[step.rung]
+    }
+}
+
+// === impl Rung ===
+
+impl Rung {
+    fn new(model: Box<str>, slots: &[Slot]) -> Self {
+        let targets = slots.iter();
+        Self {
+            class: ModelClass::of(&model),
+            targets: targets
+                .map(|slot| slot.target().clone().fallback(model.clone()))
+                .collect(),
+            model,
+        }
+    }
+}
