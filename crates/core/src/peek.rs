@@ -100,6 +100,23 @@ where
         }
     }
 
+    /// Waits for what comes through the gate, but no longer than `patience` does: when that is
+    /// ready, the gate opens with whatever is held.
+    pub fn poll_within(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        patience: impl FnOnce(&mut Context<'_>) -> Poll<()>,
+    ) -> Poll<Peeked<B>>
+    where
+        B: Unpin,
+        B::Error: 'static,
+    {
+        if let Poll::Ready(peeked) = self.as_mut().poll(cx) {
+            return Poll::Ready(peeked);
+        }
+        patience(cx).map(|()| self.open())
+    }
+
     fn begin(begun: Begun<B>) -> Self {
         Self {
             form: begun.form,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 use tower_claude_core::{
     Call, CallBody, Consent, Considering, FailureKind, Peek, Prepare, Prepared, Refusal,
 };
@@ -61,6 +62,9 @@ pin_project! {
         Peek {
             #[pin]
             peek: Peek<B>,
+            // Armed when there is something to wait for.
+            #[pin]
+            gate: Option<Sleep>,
             trial: Trial,
         },
         Refused {
@@ -187,7 +191,11 @@ where
                                     Verdict::Return(answer) => return Poll::Ready(Ok(answer)),
                                     Verdict::MoveOn(onward) => state.set(State::Ready { onward }),
                                 },
-                                Err(peek) => state.set(State::Peek { peek, trial }),
+                                Err(peek) => state.set(State::Peek {
+                                    peek,
+                                    gate: None,
+                                    trial,
+                                }),
                             }
                         }
                         Err(error) => match unanswered(journey, trial, &error) {
@@ -196,8 +204,15 @@ where
                         },
                     }
                 }
-                Projected::Peek { peek, .. } => {
-                    let peeked = ready!(peek.poll(cx));
+                Projected::Peek { peek, mut gate, .. } => {
+                    let gate_time = journey.gate_time();
+                    let peeked = ready!(peek.poll_within(cx, |cx| {
+                        if gate.is_none() && !gate_time.is_zero() {
+                            gate.set(Some(tokio::time::sleep(gate_time)));
+                        }
+                        let gate = gate.as_pin_mut();
+                        gate.map_or(Poll::Ready(()), |gate| gate.poll(cx))
+                    }));
                     let Replaced::Peek { trial, .. } = state.as_mut().project_replace(State::Done)
                     else {
                         continue;

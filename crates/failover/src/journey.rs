@@ -99,6 +99,11 @@ where
         self.way.as_mut()?.admit(&self.shared, Instant::now())
     }
 
+    /// How long the beginning of an answer may be held back.
+    pub(crate) fn gate_time(&self) -> Duration {
+        self.shared.pool.gate_time
+    }
+
     /// Whether another target may serve what failed so, without the risk of a second bill.
     fn may_move(&self, failure: &Failure) -> bool {
         let kind = failure.kind;

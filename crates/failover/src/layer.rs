@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tower_claude_core::{Intake, Target};
 use tower_layer::Layer;
@@ -63,6 +64,17 @@ impl<R> FailoverLayer<R> {
     /// stream cut off before content. One call may then be billed twice.
     pub fn possibly_billed(self, move_on: bool) -> Self {
         self.edit(|shared| Arc::make_mut(&mut shared.pool).possibly_billed = move_on)
+    }
+
+    /// Holds the beginning of a stream back for at most so long, waiting for its first
+    /// content; the default is 10 s.
+    ///
+    /// As long as it is held, an error in the stream moves the call on unnoticed; with zero,
+    /// only one that comes together with the head. Errors that are not streams are held for as
+    /// long, until their body is read. What a layer inside has held back already is not held
+    /// again.
+    pub fn gate_time(self, gate_time: Duration) -> Self {
+        self.edit(|shared| Arc::make_mut(&mut shared.pool).gate_time = gate_time)
     }
 
     /// Asks other models where no target takes calls for the one that was asked: default none.

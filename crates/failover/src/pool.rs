@@ -19,6 +19,8 @@ pub(crate) struct Pool {
     pub(crate) breaker: Breaker,
     /// Whether to move on from what may have been billed.
     pub(crate) possibly_billed: bool,
+    /// How long the beginning of an answer is held back at most.
+    pub(crate) gate_time: Duration,
     /// Which models stand in for others.
     pub(crate) ladders: Ladders,
 }
@@ -47,6 +49,7 @@ impl Pool {
                 slots,
                 breaker: Breaker::new(),
                 possibly_billed: false,
+                gate_time: Duration::from_secs(10),
                 ladders: Ladders::default(),
             }),
             _ => Err(ConfigError::TOO_MANY_TARGETS),

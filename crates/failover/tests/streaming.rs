@@ -2,8 +2,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use http_body_util::BodyExt as _;
 use support::{Fleet, a_then_b, ask, good_stream, hear, in_order, log, prepared};
+use tokio::time::Instant;
 use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::FailureKind;
 use tower_claude_failover::{Failover, FailoverBody, FailoverLayer, Health};
@@ -202,4 +205,21 @@ async fn the_log_holds_the_usage_of_every_attempt() {
         known.push(usage.read(|metered| metered.usage.is_known()));
     });
     assert_eq!(known, [true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_head_of_a_silent_stream_goes_on_when_the_time_is_over() {
+    for patience in [Duration::ZERO, Duration::from_secs(3)] {
+        let silent = good_stream().stall_after(1);
+        let fleet = Fleet::answering([("a", silent), ("b", good_stream())]);
+        let layer = FailoverLayer::new(in_order(["a", "b"])).expect("targets");
+        let service = layer.gate_time(patience).layer(fleet.clone());
+        let began = Instant::now();
+        let mut body = begin(&service).await;
+        assert_eq!(began.elapsed(), patience);
+        let first = body.frame().await.expect("a frame").expect("no error");
+        let first = first.into_data().expect("data");
+        assert!(first.starts_with(b"event: message_start"));
+        assert_eq!(fleet.calls("b"), 0, "silence is no failure yet");
+    }
 }

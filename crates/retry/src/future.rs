@@ -3,7 +3,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,7 +10,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_claude_core::{
-    Call, CallBody, Failure, Peek, Peeked, PeekedBody, Prepare, Prepared, ResponseBody, Unprepared,
+    Call, CallBody, Failure, Peek, PeekedBody, Prepare, Prepared, ResponseBody, Unprepared,
 };
 use tower_service::Service;
 
@@ -67,7 +66,6 @@ pin_project! {
             // Armed when there is something to wait for.
             #[pin]
             gate: Option<Sleep>,
-            gate_time: Duration,
         },
         Done,
     }
@@ -143,12 +141,7 @@ where
                     Ok(response) => match Peek::try_open(response, pass.call()) {
                         Ok(peeked) => pass.opened(shared, peeked),
                         Err(peek) => {
-                            let gate_time = pass.gate_time(&peek, &shared.settings);
-                            state.set(State::Peek {
-                                peek,
-                                gate: None,
-                                gate_time,
-                            });
+                            state.set(State::Peek { peek, gate: None });
                             continue;
                         }
                     },
@@ -164,12 +157,15 @@ where
                         }
                     }
                 },
-                StateProjection::Peek {
-                    peek,
-                    gate,
-                    gate_time,
-                } => {
-                    let peeked = ready!(poll_gate(peek, gate, *gate_time, cx));
+                StateProjection::Peek { peek, mut gate } => {
+                    let gate_time = shared.settings.gate_time;
+                    let peeked = ready!(peek.poll_within(cx, |cx| {
+                        if gate.is_none() && !gate_time.is_zero() {
+                            gate.set(Some(tokio::time::sleep(gate_time)));
+                        }
+                        let gate = gate.as_pin_mut();
+                        gate.map_or(Poll::Ready(()), |gate| gate.poll(cx))
+                    }));
                     pass.opened(shared, peeked)
                 }
                 StateProjection::Sleep { sleep, .. } => {
@@ -211,31 +207,6 @@ where
             }
         }
     }
-}
-
-/// Waits for what comes through the gate, and opens it when its time is over.
-fn poll_gate<B>(
-    mut peek: Pin<&mut Peek<B>>,
-    mut gate: Pin<&mut Option<Sleep>>,
-    gate_time: Duration,
-    cx: &mut Context<'_>,
-) -> Poll<Peeked<B>>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: 'static,
-{
-    if let Poll::Ready(peeked) = peek.as_mut().poll(cx) {
-        return Poll::Ready(peeked);
-    }
-    if !gate_time.is_zero() {
-        if gate.is_none() {
-            gate.set(Some(tokio::time::sleep(gate_time)));
-        }
-        if let Some(gate) = gate.as_pin_mut() {
-            ready!(gate.poll(cx));
-        }
-    }
-    Poll::Ready(peek.open())
 }
 
 impl<S, ResB, C> fmt::Debug for ResponseFuture<S, ResB, C>

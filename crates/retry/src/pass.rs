@@ -1,11 +1,9 @@
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use tower_claude_core::{
-    Attempt, Call, CallBody, Endpoint, Failure, FailureKind, Peek, Peeked, PeekedBody, Replay,
-    Target, UsageCell,
+    Attempt, Call, CallBody, Failure, FailureKind, Peeked, PeekedBody, Replay, Target, UsageCell,
 };
 
 use crate::layer::{Settings, Shared};
@@ -107,19 +105,6 @@ impl Pass {
     pub(crate) fn unanswered(&self, failure: FailureKind) {
         let change = |attempt: &mut Attempt| attempt.failure = Some(failure);
         self.call.attempts().update(self.number, change);
-    }
-
-    /// How long an answer of this call is held back at most: other streams than those of
-    /// messages have no content to wait for.
-    pub(crate) fn gate_time<B>(&self, peek: &Peek<B>, settings: &Settings) -> Duration
-    where
-        B: Body<Data = Bytes>,
-    {
-        if self.call.endpoint() == Endpoint::Messages || !peek.status().is_success() {
-            settings.gate_time
-        } else {
-            Duration::ZERO
-        }
     }
 
     /// What to do with an answer that came through the gate.
