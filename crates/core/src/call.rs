@@ -6,9 +6,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::Request;
 
 use crate::byte_semaphore::BytePermit;
-use crate::count_tokens;
 use crate::facts::{Facts, Places};
-use crate::{AttemptLog, Attribution, CallBody, ContentSizes, Dialect, Endpoint, RequestId, Text};
+use crate::needs::{self, Needs};
+use crate::{
+    AttemptLog, Attribution, CallBody, Capabilities, Capability, ContentSizes, Dialect, Endpoint,
+    RequestId, Text,
+};
+use crate::{conversation, count_tokens};
 
 /// The facts of one call, read once. An extension of requests, put there by
 /// [`Prepare`](crate::Prepare).
@@ -29,7 +33,11 @@ struct Inner {
     stream: bool,
     body: Option<Bytes>,
     places: Places,
+    /// Of the top level of the body.
+    shallow: Needs,
     sizes: OnceLock<ContentSizes>,
+    needs: OnceLock<Needs>,
+    has_thinking: OnceLock<bool>,
     /// Shared with those who outlive the body, and with whoever rewrites it.
     attempts: Arc<AttemptLog>,
     _permit: Option<BytePermit>,
@@ -66,7 +74,10 @@ impl Call {
             stream: facts.stream,
             body,
             places: facts.places,
+            shallow: facts.needs,
             sizes: OnceLock::new(),
+            needs: OnceLock::new(),
+            has_thinking: OnceLock::new(),
             attempts: origin.map_or_else(Arc::default, |call| Arc::clone(&call.0.attempts)),
             _permit: permit,
         }))
@@ -137,14 +148,77 @@ impl Call {
     /// Sizes by kind of content; measured when first asked for.
     pub fn sizes(&self) -> ContentSizes {
         *self.0.sizes.get_or_init(|| {
-            let places = &self.0.places;
-            let part = |place: &Range<usize>| self.part(place).unwrap_or_default();
-            ContentSizes::measure(
-                part(&places.system),
-                part(&places.tools),
-                part(&places.messages),
-            )
+            let [system, tools, messages] = self.prompt();
+            ContentSizes::measure(system, tools, messages)
         })
+    }
+
+    /// What the call needs of the place where it is served, beyond what all platforms offer.
+    ///
+    /// It is looked for when first asked: at the top level of the body, and deep in `tools`
+    /// and `messages` as bytes, which takes time in proportion to them and no memory.
+    ///
+    /// It errs on the side of needing. Not found are tools, blocks and files whose type or
+    /// name is spelt in `\u` escapes, which serialisers do to none of its letters; tools that
+    /// are `strict`; and what the items of a batch need. Betas stand in the headers: see
+    /// [`Target::takes_beta`](crate::Target::takes_beta).
+    #[must_use]
+    pub fn needs(&self) -> Capabilities {
+        self.all_needs().capabilities
+    }
+
+    /// Whether the call refers to something that exists in one account only.
+    ///
+    /// That is a file, a container, a skill of one's own, a thread or message before, a user
+    /// profile, the credit for a fallback, a batch; and any call about files, or at a path that
+    /// is passed through unread. Another account would not know it, so the call cannot move.
+    ///
+    /// To begin a batch or a thread is not bound, unless it names a file; all that follows is.
+    /// What is spelt in escapes is not found, as with [`Call::needs`].
+    #[must_use]
+    pub fn is_bound_to_account(&self) -> bool {
+        self.all_needs().is_bound
+    }
+
+    /// Whether the messages hold thinking that came back from a model.
+    ///
+    /// It is signed: another model, organisation or platform may drop it without a word, or
+    /// refuse the call. It is looked for as [`Call::needs`] looks, by itself and once.
+    #[must_use]
+    pub fn has_thinking(&self) -> bool {
+        let [_, _, messages] = self.prompt();
+        let has_thinking = || needs::has_thinking(messages);
+        *self.0.has_thinking.get_or_init(has_thinking)
+    }
+
+    /// The same number for all turns of one conversation: by it, they find their cached prompt
+    /// again. It is the same in all processes.
+    ///
+    /// It is made of the session, if the [`Attribution`] has one. Else it is made of the user's
+    /// first message, and of the beginnings and lengths of `system` and `tools`: never of these
+    /// alone, which thousands of conversations share. Of each part at most four KiB are hashed:
+    /// of `system` and `tools` the beginning, of each block of the message both ends. So two
+    /// conversations may be taken for one if they differ nowhere there.
+    ///
+    /// Where `cache_control` marks the first message does not matter, nor whether that is a
+    /// string or a block of text: both change from turn to turn. A marker that moves in `system`
+    /// or `tools` makes another conversation of it, as does any other change of the prompt's
+    /// beginning, with which the cached prompt is lost anyway. It costs a few microseconds.
+    ///
+    /// `None` without a session where there is nothing to come back to: if no user's message
+    /// begins in the first 16 KiB, if the server keeps the conversation, and if the prompt is
+    /// under 1 KiB, as the shortest that any model caches has 512 tokens. The first turns of a
+    /// conversation may therefore have none.
+    #[must_use]
+    pub fn conversation(&self) -> Option<u64> {
+        if let Some(session) = &self.0.attribution.session {
+            return Some(conversation::of_session(session));
+        }
+        if self.0.shallow.capabilities.contains(Capability::Threads) {
+            return None;
+        }
+        let [system, tools, messages] = self.prompt();
+        conversation::of_prompt(system, tools, messages)
     }
 
     /// The raw JSON of the system prompt, if there is one.
@@ -205,6 +279,24 @@ impl Call {
             (None, None) => true,
             _ => false,
         }
+    }
+
+    fn all_needs(&self) -> Needs {
+        *self.0.needs.get_or_init(|| {
+            let [_, tools, messages] = self.prompt();
+            match self.0.endpoint {
+                Endpoint::Messages | Endpoint::CountTokens => self.0.shallow.deep(tools, messages),
+                Endpoint::Batches => Needs::of_batch(self.0.body.as_deref().unwrap_or_default()),
+                other => Needs::of_endpoint(other),
+            }
+        })
+    }
+
+    /// The raw JSON of `system`, `tools` and `messages`; empty where there is none.
+    fn prompt(&self) -> [&[u8]; 3] {
+        let places = &self.0.places;
+        [&places.system, &places.tools, &places.messages]
+            .map(|place| self.part(place).unwrap_or_default())
     }
 
     fn part(&self, place: &Range<usize>) -> Option<&[u8]> {

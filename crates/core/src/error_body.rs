@@ -1,47 +1,27 @@
 //! Recognises failures in the answers of upstream: status, headers and error envelope.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use crate::error_envelope::ErrorEnvelope;
 use crate::failure::{Failure, FailureKind};
-use crate::json_text::JsonText;
+use crate::frames::known_error_type_of_aws;
 use crate::{Hints, Text, Timestamp};
 
-/// Anthropic's error envelope, as far as we read it. Also the data of an `error` event.
-#[derive(Deserialize, Default)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    error: Option<ErrorObject<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct ErrorObject<'a> {
-    #[serde(borrow, rename = "type", default)]
-    error_type: Option<JsonText<'a>>,
-    #[serde(borrow, default)]
-    message: Option<JsonText<'a>>,
-    #[serde(borrow, default)]
-    details: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize, Default)]
-struct Details<'a> {
-    #[serde(borrow, default)]
-    error_code: Option<JsonText<'a>>,
-}
+/// The header in which Amazon names an error.
+const AWS_ERROR: &str = "x-amzn-errortype";
 
 // === impl Failure ===
 
 impl Failure {
     /// What an answer of this status says, or `None` for a success.
     ///
-    /// `body` is the answer's, or as much of it as is at hand; one that is not Anthropic's
-    /// envelope (an edge server's HTML, say) leaves the status to speak. Dates are relative
-    /// to `now`.
+    /// `body` is the answer's, or as much of it as is at hand: Anthropic's envelope, Amazon's,
+    /// Google's or Microsoft's; one that is none of them (an edge server's HTML, say) leaves
+    /// the status to speak. Dates are relative to `now`.
     #[must_use]
     pub fn from_answer(
         status: StatusCode,
@@ -52,63 +32,109 @@ impl Failure {
         if status.is_success() || status.is_informational() {
             return None;
         }
-        let envelope: Envelope<'_> = serde_json::from_slice(body).unwrap_or_default();
-        let error = envelope.error.unwrap_or_default();
+        let aws = headers.get(AWS_ERROR).and_then(|name| name.to_str().ok());
+        let mut error = ErrorEnvelope::read(body);
+        if error.error_type.is_none() {
+            error.error_type = aws.and_then(known_error_type_of_aws).map(Cow::Borrowed);
+        }
         let hints = Hints::read(headers, now);
-        let kind = kind(status, &error);
-        let wait = match kind {
-            FailureKind::SpendCap | FailureKind::SpendLimit => Some(
-                regained(error.message.as_deref().unwrap_or_default())
-                    .unwrap_or_else(|| Timestamp::from(now).next_month())
-                    .saturating_since(Timestamp::from(now))
-                    .max(Duration::from_secs(1)),
-            ),
-            // A reset says when what is spent is full again; it means nothing for a 500.
-            FailureKind::RateLimited => hints.wait(),
-            _ => hints.retry_after,
-        };
-        Some(Self {
-            kind,
+        let kind = kind_of_answer(status.as_u16(), &error, aws.is_some());
+        let mut failure = Self {
             status: Some(status.as_u16()),
-            in_band: false,
-            wait,
             should_retry: hints.should_retry,
             error_type: error
                 .error_type
                 .as_deref()
                 .map(|word| Text::share(body, word)),
-        })
+            distrusted: hints.distrusted,
+            ..Self::new(kind)
+        };
+        failure.wait = match kind {
+            FailureKind::SpendCap | FailureKind::SpendLimit => {
+                let message = error.message.as_deref().unwrap_or_default();
+                Some(failure.until_regained(message, Timestamp::from(now)))
+            }
+            // A reset says when what is spent is full again; it means nothing for a 500.
+            FailureKind::RateLimited => hints.wait(),
+            _ => hints.retry_after,
+        };
+        Some(failure)
     }
 
     /// What the data of an `error` event says.
+    ///
+    /// Without headers and a clock there is no wait.
     #[must_use]
     pub fn from_event(data: &[u8]) -> Self {
-        let envelope: Envelope<'_> = serde_json::from_slice(data).unwrap_or_default();
-        let error_type = envelope.error.and_then(|error| error.error_type);
-        let kind = error_type
-            .as_deref()
-            .and_then(FailureKind::of_error_type)
+        let error = ErrorEnvelope::read(data);
+        let error_type = error.error_type.as_deref();
+        let kind = kind_of_account(&error)
+            .or_else(|| error_type.and_then(FailureKind::of_error_type))
             .unwrap_or(FailureKind::ServerError);
         Self {
             in_band: true,
-            error_type: error_type.as_deref().map(Text::from),
+            error_type: error_type.map(Text::from),
             ..Self::new(kind)
         }
     }
+
+    /// How long what is spent stays so: until the date the message names, else the 1st.
+    fn until_regained(&mut self, message: &str, now: Timestamp) -> Duration {
+        const SHORTEST: Duration = Duration::from_secs(1);
+        let date = message
+            .split_once("regain access on ")
+            .map(|(_, date)| date);
+        let named = date.and_then(regained);
+        let wait = named
+            .unwrap_or_else(|| now.next_month())
+            .saturating_since(now);
+        // A date that is past, far ahead or none is a lie, as it would be in a header.
+        if date.is_some() && (named.is_none() || wait.is_zero() || wait > Hints::LONGEST_WAIT) {
+            self.distrusted = self.distrusted.saturating_add(1);
+        }
+        wait.clamp(SHORTEST, Hints::LONGEST_WAIT)
+    }
 }
 
-fn kind(status: StatusCode, error: &ErrorObject<'_>) -> FailureKind {
-    // Read apart, so that details of another shape cost no more than themselves.
-    let details: Details<'_> = error
-        .details
-        .and_then(|details| serde_json::from_str(details.get()).ok())
-        .unwrap_or_default();
-    let code = details.error_code.as_deref();
-    match status.as_u16() {
-        300..=399 => FailureKind::Redirect,
-        400 if is_spend_limit(error.message.as_deref().unwrap_or_default()) => {
-            FailureKind::SpendLimit
-        }
+/// What an answer is that is no success: the status says it, unless the body knows better.
+fn kind_of_answer(status: u16, error: &ErrorEnvelope<'_>, is_aws: bool) -> FailureKind {
+    if let (400..=499, Some(kind)) = (status, kind_of_account(error)) {
+        return kind;
+    }
+    let said = error
+        .error_type
+        .as_deref()
+        .and_then(FailureKind::of_error_type);
+    match (status, said) {
+        (300..=399, _) => FailureKind::Redirect,
+        // Amazon has one status for several of these, and everybody's 400 is an umbrella.
+        (
+            400 | 403,
+            Some(
+                kind @ (FailureKind::RateLimited
+                | FailureKind::Overloaded
+                | FailureKind::Authentication
+                | FailureKind::Billing
+                | FailureKind::Permission),
+            ),
+        ) => kind,
+        // Amazon's 408 is a model that took too long, not a request that did.
+        (408, Some(FailureKind::Timeout)) if is_aws => FailureKind::Timeout,
+        // Its model is not loaded yet: that is nobody's rate.
+        (429, Some(FailureKind::Overloaded)) => FailureKind::Overloaded,
+        (500..=599, Some(kind @ (FailureKind::Overloaded | FailureKind::Timeout))) => kind,
+        // The model behind it failed, and with what status it may say.
+        (424, _) => error
+            .original_status
+            .filter(|status| *status != 424)
+            .and_then(kind_of_status)
+            .unwrap_or(FailureKind::ServerError),
+        _ => kind_of_status(status).unwrap_or(FailureKind::Invalid),
+    }
+}
+
+fn kind_of_status(status: u16) -> Option<FailureKind> {
+    Some(match status {
         401 => FailureKind::Authentication,
         402 => FailureKind::Billing,
         403 => FailureKind::Permission,
@@ -116,29 +142,54 @@ fn kind(status: StatusCode, error: &ErrorObject<'_>) -> FailureKind {
         408 => FailureKind::RequestTimeout,
         409 => FailureKind::Conflict,
         413 => FailureKind::TooLarge,
-        429 => match code {
-            Some("enforced_spend_limit_reached" | "contract_spend_limit_reached") => {
-                FailureKind::SpendCap
-            }
-            _ => FailureKind::RateLimited,
-        },
+        429 => FailureKind::RateLimited,
+        400..=499 => FailureKind::Invalid,
         503 | 529 => FailureKind::Overloaded,
-        504 => FailureKind::Timeout,
+        // 524 is what an edge server says that waited for an answer in vain.
+        504 | 524 => FailureKind::Timeout,
         500..=599 => FailureKind::ServerError,
-        _ => FailureKind::Invalid,
+        _ => return None,
+    })
+}
+
+/// What is wrong with the account, which no status says: codes, and where Anthropic gives
+/// none, words.
+fn kind_of_account(error: &ErrorEnvelope<'_>) -> Option<FailureKind> {
+    match error.error_code.as_deref() {
+        Some("enforced_spend_limit_reached" | "contract_spend_limit_reached") => {
+            return Some(FailureKind::SpendCap);
+        }
+        Some("linked_organization_spend_limit_reached") => return Some(FailureKind::SpendLimit),
+        Some(
+            "organization_on_hold"
+            | "claude_code_key_creator_not_member"
+            | "cmek_key_disabled"
+            | "cmek_key_network_blocked",
+        ) => return Some(FailureKind::Permission),
+        _ => {}
     }
+    if error.error_type.as_deref() != Some("invalid_request_error") {
+        return None;
+    }
+    let message = error.message.as_deref()?;
+    // A message about a field begins with the field's name, which the caller has chosen, and a
+    // colon follows: nobody is to close an account by a field that is called like this.
+    if message.contains(": ") {
+        return None;
+    }
+    if message.starts_with("You have reached your specified") && message.contains("usage limits") {
+        return Some(FailureKind::SpendLimit);
+    }
+    if message.starts_with("Your credit balance is too low") {
+        return Some(FailureKind::Billing);
+    }
+    None
 }
 
-/// A limit that the account's owner set answers with a 400 that only its words tell apart.
-fn is_spend_limit(message: &str) -> bool {
-    message.contains("reached your specified") && message.contains("usage limits")
-}
-
-/// The date in "You will regain access on 2026-12-01 at 00:00 UTC."
-fn regained(message: &str) -> Option<Timestamp> {
-    let (_, rest) = message.split_once("regain access on ")?;
-    let date = rest.get(..10)?;
-    let time = rest.get(10..)?.strip_prefix(" at ")?.get(..5)?;
+/// The date in "You will regain access on 2026-12-01 at 00:00 UTC.", from there on.
+fn regained(date: &str) -> Option<Timestamp> {
+    let (date, rest) = date.split_at_checked(10)?;
+    let time = rest.strip_prefix(" at ")?.get(..5)?;
     Timestamp::parse(&format!("{date}T{time}:00Z"))
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::attribution::Attribution;
 use crate::json_cursor::JsonCursor;
 use crate::json_text::JsonText;
+use crate::needs::Needs;
 use crate::{Endpoint, Refusal, RefusalKind, Text};
 
 /// What a request body says, as far as any layer asks.
@@ -19,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) user: Option<Text>,
     /// Where the JSON values stand in the body.
     pub(crate) places: Places,
+    /// What the members of the top level ask of the place where the call is served.
+    pub(crate) needs: Needs,
 }
 
 /// Byte ranges of raw JSON values in a body; empty where absent.
@@ -40,6 +43,7 @@ struct Fields<'a> {
     system: Option<&'a [u8]>,
     tools: Option<&'a [u8]>,
     metadata: Option<&'a [u8]>,
+    needs: Needs,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +79,7 @@ impl Facts {
             messages: place(body.messages),
             tools: place(body.tools),
         };
+        self.needs = body.needs;
         self.user = body.metadata.and_then(|raw| {
             let metadata: Metadata<'_> = serde_json::from_slice(raw).ok()?;
             let user = metadata.user_id?;
@@ -112,7 +117,20 @@ impl<'a> Fields<'a> {
         }
         while let Some(key) = cursor.next_key() {
             let value = cursor.skip();
+            // A key may be spelt in escapes, and is then the same.
+            let spelt: JsonText<'_>;
+            let quoted;
+            let mut key = key;
+            if key.contains(&b'\\') {
+                quoted = [b"\"", key, b"\""].concat();
+                let Ok(text) = serde_json::from_slice(&quoted) else {
+                    continue;
+                };
+                spelt = text;
+                key = spelt.as_bytes();
+            }
             let Some((name, slot)) = fields.slot(key) else {
+                fields.needs.member(key, value);
                 continue;
             };
             if slot.replace(value).is_some() {
@@ -126,16 +144,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Where the value of a key belongs. A key may be spelt in escapes, and is then the same.
+    /// Where the value of a key belongs, if it is kept.
     fn slot(&mut self, key: &[u8]) -> Option<(&'static str, &mut Option<&'a [u8]>)> {
-        let spelt: JsonText<'_>;
-        let quoted;
-        let mut key = key;
-        if key.contains(&b'\\') {
-            quoted = [b"\"", key, b"\""].concat();
-            spelt = serde_json::from_slice(&quoted).ok()?;
-            key = spelt.as_bytes();
-        }
         Some(match key {
             b"model" => ("model", &mut self.model),
             b"max_tokens" => ("max_tokens", &mut self.max_tokens),

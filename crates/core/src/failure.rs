@@ -19,8 +19,11 @@ pub struct Failure {
     pub wait: Option<Duration>,
     /// Whether asking again makes sense, where upstream says so itself.
     pub should_retry: Option<bool>,
-    /// The `error.type` of the answer.
+    /// The `error.type` of the answer, in Anthropic's words where the platform has its own.
     pub error_type: Option<Text>,
+    /// How many values were not believed: those of [`Hints`](crate::Hints), and the date of a
+    /// spent limit.
+    pub distrusted: u8,
 }
 
 /// The kinds of failure of a call to Claude.
@@ -94,6 +97,7 @@ impl Failure {
             wait: None,
             should_retry: None,
             error_type: None,
+            distrusted: 0,
         }
     }
 

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::{Capabilities, Capability};
+
 /// A place where Claude runs: its name and what is known of it. An extension of requests.
 ///
 /// Failover puts it there; the platform at the bottom of the stack sends the call to it. A
@@ -19,6 +21,11 @@ struct Facts {
     models: Vec<(Box<str>, Box<str>)>,
     /// What is asked here, whatever the caller asked.
     fallback: Option<Box<str>>,
+    /// What it offers and its platform does not, and the other way round.
+    added: Capabilities,
+    withheld: Capabilities,
+    window: Option<u64>,
+    betas: Option<Vec<Box<str>>>,
 }
 
 /// Whose API a target speaks.
@@ -50,6 +57,10 @@ impl Target {
             weight: 1,
             models: Vec::new(),
             fallback: None,
+            added: Capabilities::new(),
+            withheld: Capabilities::new(),
+            window: None,
+            betas: None,
         }))
     }
 
@@ -95,6 +106,41 @@ impl Target {
     #[must_use]
     pub fn fallback(mut self, model: impl Into<Box<str>>) -> Self {
         self.facts().fallback = Some(model.into());
+        self
+    }
+
+    /// Says that it offers something its platform usually does not.
+    #[must_use]
+    pub fn with(mut self, capability: Capability) -> Self {
+        let facts = self.facts();
+        facts.added = facts.added.with(capability);
+        facts.withheld = facts.withheld.without(capability);
+        self
+    }
+
+    /// Says that it does not offer something its platform usually does.
+    #[must_use]
+    pub fn without(mut self, capability: Capability) -> Self {
+        let facts = self.facts();
+        facts.added = facts.added.without(capability);
+        facts.withheld = facts.withheld.with(capability);
+        self
+    }
+
+    /// Sets the most tokens of input and output that a call here may have together.
+    #[must_use]
+    pub fn context_window(mut self, tokens: u64) -> Self {
+        self.facts().window = Some(tokens);
+        self
+    }
+
+    /// Lists the betas it takes, by their whole names, in place of what is usual.
+    #[must_use]
+    pub fn betas<B>(mut self, names: impl IntoIterator<Item = B>) -> Self
+    where
+        B: Into<Box<str>>,
+    {
+        self.facts().betas = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -148,6 +194,37 @@ impl Target {
             .or(self.fallback_model())
     }
 
+    /// What it offers: what its [`Platform`] does, and what was said of it.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        let offered = self.0.platform.capabilities().union(self.0.added);
+        offered.difference(self.0.withheld)
+    }
+
+    /// Whether it offers something that a call may need.
+    #[must_use]
+    pub fn offers(&self, capability: Capability) -> bool {
+        self.capabilities().contains(capability)
+    }
+
+    /// The most tokens of input and output that a call here may have together, if that is known.
+    #[must_use]
+    pub fn window(&self) -> Option<u64> {
+        self.0.window
+    }
+
+    /// Whether it takes a beta: one name out of `anthropic-beta`.
+    ///
+    /// Where nothing was said, it takes all but those that go with something it does not offer.
+    #[must_use]
+    pub fn takes_beta(&self, name: &str) -> bool {
+        let name = name.trim();
+        match &self.0.betas {
+            Some(betas) => betas.iter().any(|beta| **beta == *name),
+            None => Capability::of_beta(name).is_none_or(|capability| self.offers(capability)),
+        }
+    }
+
     fn facts(&mut self) -> &mut Facts {
         Arc::make_mut(&mut self.0)
     }
@@ -173,6 +250,43 @@ impl Platform {
             Self::Bedrock => "bedrock",
             Self::Vertex => "vertex",
             Self::Foundry => "foundry",
+        }
+    }
+
+    /// What it usually offers of that in which platforms differ.
+    ///
+    /// | | offers |
+    /// |---|---|
+    /// | [`Anthropic`](Self::Anthropic) | all |
+    /// | [`Bedrock`](Self::Bedrock) | searching tools, structured outputs |
+    /// | [`Vertex`](Self::Vertex) | the same, and web search, fast mode, service tiers, caching at the top level |
+    /// | [`Foundry`](Self::Foundry) | all but batches, models, threads, advisor, `inference_geo` and fallbacks |
+    ///
+    /// Sources: the features overview of Anthropic's documentation and its pages on the
+    /// platforms; for Bedrock, the page on `InvokeModel`. What is offered may differ by region,
+    /// model and agreement, and on Foundry by who hosts the deployment: those hosted on Azure
+    /// have no files, containers, skills, MCP servers, tools of the server or structured
+    /// outputs. Say so with [`Target::with`] and [`Target::without`].
+    #[must_use]
+    pub const fn capabilities(self) -> Capabilities {
+        match self {
+            Self::Anthropic => Capabilities::all(),
+            Self::Bedrock => Capabilities::new()
+                .with(Capability::ToolSearch)
+                .with(Capability::StructuredOutputs),
+            Self::Vertex => Self::Bedrock
+                .capabilities()
+                .with(Capability::WebSearch)
+                .with(Capability::FastMode)
+                .with(Capability::ServiceTier)
+                .with(Capability::TopLevelCaching),
+            Self::Foundry => Capabilities::all()
+                .without(Capability::Batches)
+                .without(Capability::Models)
+                .without(Capability::Threads)
+                .without(Capability::Advisor)
+                .without(Capability::InferenceGeo)
+                .without(Capability::Fallbacks),
         }
     }
 }

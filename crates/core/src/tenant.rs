@@ -17,6 +17,7 @@ struct Facts {
     models: Option<Vec<ModelPattern>>,
     endpoints: Vec<Endpoint>,
     residency: Option<Vec<Box<str>>>,
+    urgency: u8,
 }
 
 /// The name of a tenant: 1 to 64 of `[A-Za-z0-9_.:-]`.
@@ -47,6 +48,7 @@ impl Tenant {
                 Endpoint::Passthrough,
             ],
             residency: None,
+            urgency: 3,
         }))
     }
 
@@ -54,6 +56,16 @@ impl Tenant {
     #[must_use]
     pub fn plan(mut self, name: impl Into<Box<str>>) -> Self {
         self.facts().plan = Some(name.into());
+        self
+    }
+
+    /// Says how urgent its calls are at most: from 0, the most urgent, to 7; the default is 3.
+    ///
+    /// It counts only among calls that have to wait. As the `u` of HTTP's `priority` header
+    /// (RFC 9218), with which a caller says that a call of its own is less urgent than that.
+    #[must_use]
+    pub fn urgency(mut self, urgency: u8) -> Self {
+        self.facts().urgency = urgency.min(7);
         self
     }
 
@@ -94,6 +106,12 @@ impl Tenant {
     #[must_use]
     pub fn allows_endpoint(&self, endpoint: Endpoint) -> bool {
         self.0.endpoints.contains(&endpoint)
+    }
+
+    /// How urgent its calls are at most, from 0 to 7.
+    #[must_use]
+    pub fn most_urgent(&self) -> u8 {
+        self.0.urgency
     }
 
     /// Whether the model is open to the tenant; `None` where no list says so.

@@ -53,13 +53,34 @@ impl Timestamp {
         // The length is known from here on, which spares a check at every digit.
         let (moment, rest) = text.split_first_chunk::<19>()?;
         let [
-            y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T' | b't' | b' ', //
-            h0, h1, b':', mi0, mi1, b':', s0, s1,
+            y0,
+            y1,
+            y2,
+            y3,
+            b'-',
+            mo0,
+            mo1,
+            b'-',
+            d0,
+            d1,
+            b'T' | b't' | b' ', //
+            h0,
+            h1,
+            b':',
+            mi0,
+            mi1,
+            b':',
+            s0,
+            s1,
         ] = *moment
         else {
             return None;
         };
-        let (year, month, day) = (two(y0, y1)? * 100 + two(y2, y3)?, two(mo0, mo1)?, two(d0, d1)?);
+        let (year, month, day) = (
+            two(y0, y1)? * 100 + two(y2, y3)?,
+            two(mo0, mo1)?,
+            two(d0, d1)?,
+        );
         let (hour, minute, second) = (two(h0, h1)?, two(mi0, mi1)?, two(s0, s1)?);
         if !(1..=12).contains(&month)
             || !(1..=days_in(year, month)).contains(&day)

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 use tower_claude_core::{FailureKind, Target};
 
 use crate::ModelClass;
+use crate::lobby::Lobby;
+use crate::pool::Pool;
 use crate::slot::Slot;
 
 /// A view of how the targets are doing, for pages and probes. A clone is a reference count.
@@ -15,6 +17,7 @@ use crate::slot::Slot;
 #[derive(Clone)]
 pub struct Health {
     slots: Arc<[Slot]>,
+    lobby: Option<Lobby>,
 }
 
 /// How one target is doing.
@@ -39,8 +42,17 @@ pub struct TargetHealth {
 // === impl Health ===
 
 impl Health {
-    pub(crate) const fn new(slots: Arc<[Slot]>) -> Self {
-        Self { slots }
+    pub(crate) fn of(pool: &Pool) -> Self {
+        Self {
+            slots: Arc::clone(&pool.slots),
+            lobby: pool.lobby.clone(),
+        }
+    }
+
+    /// How many calls wait for a target to open.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.lobby.as_ref().map_or(0, Lobby::len)
     }
 
     /// How every target is doing now, in the order in which they were given.

@@ -3,19 +3,19 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::time::Instant;
-use tower_claude_core::{Call, CallBody, Failure, FailureKind, Refusal, Replay, Scope, Tenant};
+use tower_claude_core::{Call, CallBody, Failure, FailureKind, Refusal, Replay, Scope};
 
-use crate::by_priority::lives_at_one_target;
-use crate::eligible::eligible;
+use crate::Route;
 use crate::layer::Shared;
-use crate::leg::Leg;
+use crate::lobby::Lobby;
 use crate::permit::Permit;
-use crate::plan::{all_closed, plan};
-use crate::{Order, Route};
+use crate::plan::all_closed;
+use crate::urgency::urgency;
+use crate::wait::Wait;
+use crate::way::{Closed, Way};
 
 /// What a call takes along from target to target.
-pub(crate) struct Journey<S, R> {
-    pub(crate) inner: S,
+pub(crate) struct Journey<R> {
     shared: Arc<Shared<R>>,
     /// `None` until it has set out.
     way: Option<Way>,
@@ -23,56 +23,110 @@ pub(crate) struct Journey<S, R> {
     spare: Option<Replay>,
 }
 
-/// Where it may go, and where it is.
-struct Way {
-    call: Call,
-    tenant: Option<Tenant>,
-    /// The places of all targets that may serve the call.
-    eligible: Order,
-    leg: Leg,
+/// How a journey begins.
+pub(crate) enum Departure {
+    /// At this target.
+    Go(Permit),
+    /// Not yet: every target is closed for a moment.
+    Wait(Wait),
+    /// Not at all.
+    Refused(Refusal),
 }
 
 // === impl Journey ===
 
-impl<S, R> Journey<S, R> {
-    pub(crate) const fn new(inner: S, shared: Arc<Shared<R>>) -> Self {
+impl<R> Journey<R> {
+    pub(crate) const fn new(shared: Arc<Shared<R>>) -> Self {
         Self {
-            inner,
             shared,
             way: None,
             spare: None,
         }
     }
+
+    /// How long the beginning of an answer may be held back.
+    pub(crate) fn gate_time(&self) -> Duration {
+        self.shared.pool.gate_time
+    }
 }
 
-impl<S, R> Journey<S, R>
+impl<R> Journey<R>
 where
     R: Route,
 {
-    /// Plans the journey of a call; the permit is for its first target.
-    pub(crate) fn set_out(
-        &mut self,
-        request: &Request<CallBody>,
-        call: &Call,
-    ) -> Result<Permit, Refusal> {
-        let now = Instant::now();
-        let way = self.way.insert(Way {
-            call: call.clone(),
-            tenant: request.extensions().get().cloned(),
-            eligible: eligible(&self.shared.pool, request, call)?,
-            leg: Leg::first(call),
-        });
-        let permit = match way.set_out(&self.shared, now) {
-            Ok(permit) => permit,
-            Err(soonest) => way
-                .step_down(&self.shared, now)
-                .ok_or_else(|| all_closed(soonest))?,
+    /// Plans the journey of a call.
+    pub(crate) fn set_out(&mut self, request: &Request<CallBody>, call: &Call) -> Departure {
+        let pool = &self.shared.pool;
+        let way = match Way::of(pool, request, call) {
+            Ok(way) => self.way.insert(way),
+            Err(refusal) => return Departure::Refused(refusal),
         };
-        let has_more = way.leg.has_more() || way.next_step(&self.shared).is_some();
-        if has_more && !lives_at_one_target(call.endpoint()) {
+        let lobby = pool.lobby.as_ref();
+        // Those who came before go first.
+        let is_behind = lobby.is_some_and(|lobby| lobby.is_waiting(way.lane(None)));
+        let to_stay = lobby.map_or(Duration::ZERO, Lobby::to_stay);
+        let closed = if is_behind {
+            Closed::NOW
+        } else {
+            match way.set_out(&self.shared, to_stay, Instant::now()) {
+                Ok(permit) => return self.depart(permit, request),
+                Err(closed) => closed,
+            }
+        };
+        let wait = lobby.and_then(|lobby| {
+            let tenant = way.tenant();
+            let urgency = urgency(request.headers(), tenant);
+            let tenant = tenant.map(|tenant| tenant.id().clone());
+            lobby.enter(way.lane(closed.stay_at), closed, tenant, urgency)
+        });
+        match wait {
+            Some(wait) => Departure::Wait(wait),
+            None => self.give_up(request, closed),
+        }
+    }
+
+    /// Looks whether a target takes a call that waits; `None` if it is to wait on.
+    pub(crate) fn look(
+        &mut self,
+        wait: &mut Wait,
+        request: &Request<CallBody>,
+    ) -> Option<Departure> {
+        let way = self.way.as_mut()?;
+        match way.set_out(&self.shared, wait.to_stay(), Instant::now()) {
+            Ok(permit) => Some(self.depart(permit, request)),
+            Err(closed)
+                if closed
+                    .soonest
+                    .is_some_and(|soonest| wait.look_again(soonest)) =>
+            {
+                None
+            }
+            Err(closed) => Some(self.give_up(request, closed)),
+        }
+    }
+
+    /// What a call does that does not wait, or no longer: what it would rather not.
+    pub(crate) fn give_up(&mut self, request: &Request<CallBody>, closed: Closed) -> Departure {
+        let Some(way) = self.way.as_mut() else {
+            return Departure::Refused(all_closed(closed.soonest));
+        };
+        let now = Instant::now();
+        let permit = match way.set_out(&self.shared, Duration::ZERO, now) {
+            Ok(permit) => Ok(permit),
+            Err(closed) => way.step_down(&self.shared, now).ok_or(closed),
+        };
+        match permit {
+            Ok(permit) => self.depart(permit, request),
+            Err(closed) => Departure::Refused(all_closed(closed.soonest)),
+        }
+    }
+
+    fn depart(&mut self, permit: Permit, request: &Request<CallBody>) -> Departure {
+        let pool = &self.shared.pool;
+        if self.way.as_ref().is_some_and(|way| way.has_more(pool)) {
             self.spare = Replay::new(request);
         }
-        Ok(permit)
+        Departure::Go(permit)
     }
 
     /// The permit for the next target and the request for it, if the call is to move on from
@@ -99,11 +153,6 @@ where
         self.way.as_mut()?.admit(&self.shared, Instant::now())
     }
 
-    /// How long the beginning of an answer may be held back.
-    pub(crate) fn gate_time(&self) -> Duration {
-        self.shared.pool.gate_time
-    }
-
     /// Whether another target may serve what failed so, without the risk of a second bill.
     fn may_move(&self, failure: &Failure) -> bool {
         let kind = failure.kind;
@@ -118,62 +167,5 @@ where
         failure
             .should_retry
             .unwrap_or(self.shared.pool.possibly_billed || !failure.possibly_billed())
-    }
-}
-
-// === impl Way ===
-
-impl Way {
-    /// The permit for the first target of the leg; or when the first of them opens.
-    fn set_out<R>(&mut self, shared: &Shared<R>, now: Instant) -> Result<Permit, Option<Duration>>
-    where
-        R: Route,
-    {
-        let tenant = self.tenant.as_ref();
-        let order = plan(shared, &self.call, tenant, &self.eligible, &self.leg, now)?;
-        self.leg.leads_to(order);
-        self.admit(shared, now).ok_or_else(|| {
-            let closed_for = |slot| shared.pool.closed_for(slot, self.leg.class, now);
-            self.leg.places().filter_map(closed_for).min()
-        })
-    }
-
-    fn admit<R>(&mut self, shared: &Shared<R>, now: Instant) -> Option<Permit> {
-        while let Some(slot) = self.leg.advance() {
-            let model = (self.leg.class, self.leg.step);
-            if let Some(permit) = shared.pool.admit(slot, model, now) {
-                return Some(permit);
-            }
-        }
-        None
-    }
-
-    /// The permit for a target that is asked for a model that stands in.
-    fn step_down<R>(&mut self, shared: &Shared<R>, now: Instant) -> Option<Permit>
-    where
-        R: Route,
-    {
-        while let Some(leg) = self.next_step(shared) {
-            self.leg = leg;
-            if let Ok(permit) = self.set_out(shared, now) {
-                return Some(permit);
-            }
-        }
-        None
-    }
-
-    /// The leg after this one, with a model that the tenant may use.
-    fn next_step<R>(&self, shared: &Shared<R>) -> Option<Leg> {
-        let ladders = &shared.pool.ladders;
-        let asked = self.call.model()?;
-        let mut step = ladders.next(asked, self.leg.step)?;
-        loop {
-            let model = ladders.model(step);
-            let allowed = |tenant: &Tenant| tenant.allows_model(model) != Some(false);
-            if model != asked && self.tenant.as_ref().is_none_or(allowed) {
-                return Some(Leg::down(&shared.pool, step));
-            }
-            step = ladders.next(asked, Some(step))?;
-        }
     }
 }

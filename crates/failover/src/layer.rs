@@ -6,8 +6,9 @@ use tower_claude_core::{Intake, Target};
 use tower_layer::Layer;
 
 use crate::ladder::Ladders;
+use crate::lobby::Lobby;
 use crate::pool::Pool;
-use crate::{Breaker, ByPriority, ConfigError, Failover, Health, ModelFallbacks};
+use crate::{Breaker, ByPriority, ConfigError, Failover, Health, ModelFallbacks, Waiting};
 
 /// Asks another target where one cannot serve a call. See the [crate] for the whole.
 #[must_use]
@@ -66,6 +67,12 @@ impl<R> FailoverLayer<R> {
         self.edit(|shared| Arc::make_mut(&mut shared.pool).possibly_billed = move_on)
     }
 
+    /// Lets calls wait while every target they may go to is closed for a moment, instead of
+    /// refusing them at once: default no.
+    pub fn waiting(self, waiting: Waiting) -> Self {
+        self.edit(|shared| Arc::make_mut(&mut shared.pool).lobby = Some(Lobby::new(waiting)))
+    }
+
     /// Holds the beginning of a stream back for at most so long, waiting for its first
     /// content; the default is 10 s.
     ///
@@ -97,7 +104,7 @@ impl<R> FailoverLayer<R> {
     /// A view of how the targets are doing.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::new(Arc::clone(&self.shared.pool.slots))
+        Health::of(&self.shared.pool)
     }
 
     fn edit(mut self, edit: impl FnOnce(&mut Shared<R>)) -> Self {

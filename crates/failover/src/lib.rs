@@ -116,21 +116,34 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
+mod allowance;
 mod body;
 mod breaker;
+mod bucket;
 mod by_priority;
 mod calm;
 mod candidate;
 mod circuit;
 mod deadline;
+mod departures;
 mod eligible;
 mod error;
 mod future;
 mod health;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
+#[expect(unreachable_pub, reason = "wired next")]
+mod hedge;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
+mod hedge_budget;
 mod journey;
 mod ladder;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
+mod latency;
 mod layer;
 mod leg;
+mod line;
+mod lobby;
 mod model_class;
 mod model_fallbacks;
 mod order;
@@ -140,8 +153,15 @@ mod pool;
 mod route;
 mod service;
 mod slot;
+mod state;
 mod trial;
+mod turn;
+mod urgency;
 mod verdict;
+mod wait;
+mod wait_queue;
+mod waiting;
+mod way;
 mod window;
 
 pub use body::FailoverBody;
@@ -157,3 +177,4 @@ pub use model_fallbacks::ModelFallbacks;
 pub use order::Order;
 pub use route::Route;
 pub use service::Failover;
+pub use waiting::Waiting;

@@ -9,11 +9,19 @@ use crate::layer::Shared;
 use crate::leg::Leg;
 use crate::{Candidate, Order, Route};
 
-/// The targets to ask on a leg, as places in the pool; or when the first of them opens again,
-/// as far as that is known.
-///
-/// `slots` are those that may serve the call. What no route may break is seen to here: it
-/// chooses among them only, and each target takes calls and comes once.
+/// Where a leg leads at the moment.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The targets to ask, as places in the pool: each takes calls and comes once.
+    pub(crate) order: Order,
+    /// When the first target opens that is closed, as far as that is known.
+    pub(crate) soonest: Option<Duration>,
+    /// The target that would be asked first, and how long it is closed; `None` if it is open.
+    pub(crate) missed: Option<(usize, Duration)>,
+}
+
+/// Plans a leg. `slots` are the targets that may serve the call: the route chooses among them
+/// only.
 pub(crate) fn plan<R>(
     shared: &Shared<R>,
     call: &Call,
@@ -21,7 +29,7 @@ pub(crate) fn plan<R>(
     slots: &Order,
     leg: &Leg,
     now: Instant,
-) -> Result<Order, Option<Duration>>
+) -> Plan
 where
     R: Route,
 {
@@ -44,24 +52,28 @@ where
     }
     let candidates = &*candidates;
     let wanted = shared.route.route(call, tenant, candidates);
-    let mut order = Order::new();
-    for place in wanted.iter() {
-        let slot = candidates
-            .get(place)
-            .filter(|candidate| candidate.is_available())
-            .and_then(|_| slots.get(place));
-        if let Some(slot) = slot
-            && !order.iter().any(|other| other == slot)
-        {
-            order.push(slot);
+    let mut plan = Plan {
+        order: Order::new(),
+        soonest: None,
+        missed: None,
+    };
+    for (rank, place) in wanted.iter().enumerate() {
+        let (Some(candidate), Some(slot)) = (candidates.get(place), slots.get(place)) else {
+            continue;
+        };
+        match candidate.closed_for {
+            Some(wait) if rank == 0 => plan.missed = Some((slot, wait)),
+            Some(_) => {}
+            None if plan.order.iter().any(|other| other == slot) => {}
+            None => plan.order.push(slot),
         }
     }
-    if order.is_empty() {
+    if plan.order.is_empty() {
         let closed_for = |place: usize| candidates.get(place)?.closed_for;
         let of_wanted = wanted.iter().filter_map(closed_for).min();
-        return Err(of_wanted.or_else(|| (0..candidates.len()).filter_map(closed_for).min()));
+        plan.soonest = of_wanted.or_else(|| (0..candidates.len()).filter_map(closed_for).min());
     }
-    Ok(order)
+    plan
 }
 
 /// Refuses a call for which every target is closed; `soonest` is when the first opens.

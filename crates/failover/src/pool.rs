@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_claude_core::Target;
+use tower_claude_core::{Capability, Target};
 
 use crate::ladder::{Ladders, Step};
+use crate::lobby::Lobby;
 use crate::permit::Permit;
 use crate::slot::Slot;
 use crate::{Breaker, ConfigError, ModelClass};
@@ -16,11 +17,17 @@ use crate::{Breaker, ConfigError, ModelClass};
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     pub(crate) slots: Arc<[Slot]>,
+    /// Whether there are several.
+    pub(crate) is_choice: bool,
+    /// Whether one of them does not offer all that a call may need.
+    pub(crate) is_partial: bool,
     pub(crate) breaker: Breaker,
     /// Whether to move on from what may have been billed.
     pub(crate) possibly_billed: bool,
     /// How long the beginning of an answer is held back at most.
     pub(crate) gate_time: Duration,
+    /// Where calls wait; `None` if they do not.
+    pub(crate) lobby: Option<Lobby>,
     /// Which models stand in for others.
     pub(crate) ladders: Ladders,
 }
@@ -46,10 +53,13 @@ impl Pool {
         match slots.len() {
             0 => Err(ConfigError::NO_TARGETS),
             1..=Self::MOST => Ok(Self {
+                is_choice: slots.len() > 1,
+                is_partial: slots.iter().any(|slot| is_partial(slot.target())),
                 slots,
                 breaker: Breaker::new(),
                 possibly_billed: false,
                 gate_time: Duration::from_secs(10),
+                lobby: None,
                 ladders: Ladders::default(),
             }),
             _ => Err(ConfigError::TOO_MANY_TARGETS),
@@ -83,4 +93,9 @@ impl Pool {
         let pass = self.slots[slot].admit(class, &self.breaker, now).ok()?;
         Some(Permit::new(Arc::clone(self), slot, (class, step), pass))
     }
+}
+
+fn is_partial(target: &Target) -> bool {
+    let lacks = |capability: &Capability| !target.offers(*capability);
+    Capability::ALL.iter().any(lacks)
 }

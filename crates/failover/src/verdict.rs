@@ -34,8 +34,8 @@ pub(crate) struct Onward {
 }
 
 /// Deals with a target that gave no answer; `None` if the error is the caller's.
-pub(crate) fn unanswered<S, R, E>(
-    journey: &mut Journey<S, R>,
+pub(crate) fn unanswered<R, E>(
+    journey: &mut Journey<R>,
     mut trial: Trial,
     error: &E,
 ) -> Option<Onward>
@@ -63,8 +63,8 @@ where
 }
 
 /// Deals with an answer that has been through the commit gate.
-pub(crate) fn answered<S, R, B>(
-    journey: &mut Journey<S, R>,
+pub(crate) fn answered<R, B>(
+    journey: &mut Journey<R>,
     mut trial: Trial,
     peeked: Peeked<B>,
 ) -> Verdict<B>

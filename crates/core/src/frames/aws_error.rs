@@ -5,36 +5,46 @@
 /// an address behind a `:`. A name nobody knows is an `api_error`.
 #[must_use]
 pub fn error_type_of_aws(name: &str) -> &'static str {
+    known_error_type_of_aws(name).unwrap_or("api_error")
+}
+
+/// The same, or `None` for a name nobody knows.
+pub(crate) fn known_error_type_of_aws(name: &str) -> Option<&'static str> {
     let name = name.split_once(':').map_or(name, |(name, _)| name);
     let name = name.rsplit_once('#').map_or(name, |(_, name)| name).trim();
     let base = without_suffix(name, "Exception");
-    TABLE
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(base))
-        .map_or("api_error", |(_, error_type)| error_type)
+    let is_it = |(known, _): &&(&str, &str)| known.eq_ignore_ascii_case(base);
+    TABLE.iter().find(is_it).map(|(_, error_type)| *error_type)
 }
 
 /// By the meaning the service's reference gives to each of its errors.
-const TABLE: [(&str, &str); 20] = [
+const TABLE: [(&str, &str); 27] = [
     ("Validation", "invalid_request_error"),
     ("Serialization", "invalid_request_error"),
     ("ServiceQuotaExceeded", "rate_limit_error"),
+    ("LimitExceeded", "rate_limit_error"),
     ("Throttling", "rate_limit_error"),
     ("TooManyRequests", "rate_limit_error"),
     ("ModelNotReady", "overloaded_error"),
     ("ServiceUnavailable", "overloaded_error"),
     ("ModelTimeout", "timeout_error"),
+    ("Conflict", "conflict_error"),
+    ("RequestEntityTooLarge", "request_too_large"),
     ("ModelError", "api_error"),
     ("ModelStreamError", "api_error"),
     ("InternalServer", "api_error"),
+    ("InternalFailure", "api_error"),
     ("ResourceNotFound", "not_found_error"),
     ("AccessDenied", "permission_error"),
+    ("NotAuthorized", "permission_error"),
+    ("OptInRequired", "permission_error"),
     ("UnrecognizedClient", "authentication_error"),
     ("ExpiredToken", "authentication_error"),
+    ("RequestExpired", "authentication_error"),
+    ("InvalidClientTokenId", "authentication_error"),
     ("InvalidSignature", "authentication_error"),
     ("IncompleteSignature", "authentication_error"),
     ("MissingAuthenticationToken", "authentication_error"),
-    ("InvalidClientTokenId", "authentication_error"),
     ("SignatureDoesNotMatch", "authentication_error"),
 ];
 
@@ -85,9 +95,10 @@ mod tests {
             "čExceptioň",
             "#",
             ":",
-            "InternalFailure",
+            "NonesuchException",
         ] {
             assert_eq!(error_type_of_aws(name), "api_error", "{name}");
+            assert_eq!(known_error_type_of_aws(name), None, "{name}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod frames_reader;
 mod prelude;
 
 pub use aws_error::error_type_of_aws;
+pub(crate) use aws_error::known_error_type_of_aws;
 pub use frame::Frame;
 pub use frame_error::FrameError;
 pub use frame_scanner::FrameScanner;

@@ -1,0 +1,331 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower_claude_core::{
+    Call, CallBody, Consent, Considering, FailureKind, Peek, Prepare, Prepared, Refusal,
+};
+use tower_service::Service;
+
+use crate::Route;
+use crate::journey::{Departure, Journey};
+use crate::permit::Permit;
+use crate::trial::Trial;
+use crate::verdict::{Answer, Onward, Verdict, answered, unanswered};
+use crate::wait::{Turn, Wait};
+use crate::way::Closed;
+
+pin_project! {
+    /// One call on its way: the same states again for each target.
+    #[project = Projected]
+    #[project_replace = Replaced]
+    pub(crate) enum State<F, B>
+    where
+        B: Body,
+    {
+        Prepare {
+            prepare: Prepare,
+        },
+        Wait {
+            wait: Wait,
+            request: Request<CallBody>,
+            call: Call,
+        },
+        Ready {
+            onward: Onward,
+        },
+        Consent {
+            considering: Considering,
+            approach: Approach,
+        },
+        Call {
+            #[pin]
+            future: F,
+            trial: Trial,
+        },
+        Peek {
+            #[pin]
+            peek: Peek<B>,
+            // Armed when there is something to wait for.
+            #[pin]
+            gate: Option<Sleep>,
+            trial: Trial,
+        },
+        Refused {
+            refusal: Refusal,
+            call: Call,
+        },
+        Done,
+    }
+}
+
+/// A request on its way to a target.
+struct Approach {
+    request: Request<CallBody>,
+    call: Call,
+    permit: Permit,
+    /// Why it does not stay where it was; `None` at the first target.
+    reason: Option<FailureKind>,
+}
+
+// === impl State ===
+
+impl<F, B> State<F, B>
+where
+    B: Body,
+{
+    /// The word for it, for whoever debugs.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Prepare { .. } => "Prepare",
+            Self::Wait { .. } => "Wait",
+            Self::Ready { .. } => "Ready",
+            Self::Consent { .. } => "Consent",
+            Self::Call { .. } => "Call",
+            Self::Peek { .. } => "Peek",
+            Self::Refused { .. } => "Refused",
+            Self::Done => "Done",
+        }
+    }
+
+    /// Goes from state to state until there is an answer.
+    pub(crate) fn drive<S, R>(
+        mut self: Pin<&mut Self>,
+        inner: &mut S,
+        journey: &mut Journey<R>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Answer<B>, S::Error>>
+    where
+        S: Service<Request<CallBody>, Response = Response<B>, Future = F>,
+        S::Error: 'static,
+        F: Future<Output = Result<Response<B>, S::Error>>,
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: 'static,
+        R: Route,
+    {
+        loop {
+            // First wait for what the state awaits, then take it apart: nothing pinned moves.
+            match self.as_mut().project() {
+                Projected::Prepare { prepare } => match ready!(Pin::new(prepare).poll(cx)) {
+                    Ok(Prepared { request, call, .. }) => {
+                        let next = Self::set_out(inner, journey, request, call);
+                        self.set(next);
+                    }
+                    Err(unprepared) => self.set(Self::Refused {
+                        refusal: unprepared.refusal,
+                        call: unprepared.call,
+                    }),
+                },
+                Projected::Wait { wait, request, .. } => {
+                    let departure = match ready!(wait.poll_turn(cx)) {
+                        Turn::Look => journey.look(wait, request),
+                        Turn::GiveUp => Some(journey.give_up(request, Closed::NOW)),
+                    };
+                    let Some(departure) = departure else {
+                        continue;
+                    };
+                    if let Replaced::Wait { request, call, .. } =
+                        self.as_mut().project_replace(Self::Done)
+                    {
+                        let next = Self::depart(inner, departure, request, call);
+                        self.set(next);
+                    }
+                }
+                Projected::Ready { .. } => {
+                    let ready = ready!(inner.poll_ready(cx));
+                    let Replaced::Ready { onward } = self.as_mut().project_replace(Self::Done)
+                    else {
+                        continue;
+                    };
+                    if let Err(error) = ready {
+                        return Poll::Ready(Err(error));
+                    }
+                    let Onward {
+                        call,
+                        permit,
+                        request,
+                        reason,
+                    } = onward;
+                    let approach = Approach {
+                        request,
+                        call,
+                        permit,
+                        reason: Some(reason),
+                    };
+                    let next = Self::approach(inner, approach);
+                    self.set(next);
+                }
+                Projected::Consent { considering, .. } => {
+                    let consent = ready!(considering.as_mut().poll(cx));
+                    let Replaced::Consent { approach, .. } =
+                        self.as_mut().project_replace(Self::Done)
+                    else {
+                        continue;
+                    };
+                    let next = match consent {
+                        Ok(()) => Self::call(inner, approach),
+                        Err(refusal) => Self::elsewhere(inner, journey, approach, refusal),
+                    };
+                    self.set(next);
+                }
+                Projected::Call { future, .. } => {
+                    let result = ready!(future.poll(cx));
+                    let Replaced::Call { trial, .. } = self.as_mut().project_replace(Self::Done)
+                    else {
+                        continue;
+                    };
+                    match result {
+                        Ok(response) => {
+                            let trial = trial.heard(response.status());
+                            match Peek::try_open(response, trial.call()) {
+                                Ok(peeked) => match answered(journey, trial, peeked) {
+                                    Verdict::Return(answer) => return Poll::Ready(Ok(answer)),
+                                    Verdict::MoveOn(onward) => self.set(Self::Ready { onward }),
+                                },
+                                Err(peek) => self.set(Self::Peek {
+                                    peek,
+                                    gate: None,
+                                    trial,
+                                }),
+                            }
+                        }
+                        Err(error) => match unanswered(journey, trial, &error) {
+                            Some(onward) => self.set(Self::Ready { onward }),
+                            None => return Poll::Ready(Err(error)),
+                        },
+                    }
+                }
+                Projected::Peek { peek, mut gate, .. } => {
+                    let gate_time = journey.gate_time();
+                    let peeked = ready!(peek.poll_within(cx, |cx| {
+                        if gate.is_none() && !gate_time.is_zero() {
+                            gate.set(Some(tokio::time::sleep(gate_time)));
+                        }
+                        let gate = gate.as_pin_mut();
+                        gate.map_or(Poll::Ready(()), |gate| gate.poll(cx))
+                    }));
+                    let Replaced::Peek { trial, .. } = self.as_mut().project_replace(Self::Done)
+                    else {
+                        continue;
+                    };
+                    match answered(journey, trial, peeked) {
+                        Verdict::Return(answer) => return Poll::Ready(Ok(answer)),
+                        Verdict::MoveOn(onward) => self.set(Self::Ready { onward }),
+                    }
+                }
+                Projected::Refused { .. } => {
+                    let replaced = self.as_mut().project_replace(Self::Done);
+                    if let Replaced::Refused { refusal, call } = replaced {
+                        let answer = refusal.respond(call.dialect(), call.id());
+                        return Poll::Ready(Ok(answer));
+                    }
+                }
+                Projected::Done => panic!("failover's ResponseFuture polled after it was ready"),
+            }
+        }
+    }
+
+    /// Asks the first target, if there is one to ask; the service is ready.
+    pub(crate) fn set_out<S, R>(
+        inner: &mut S,
+        journey: &mut Journey<R>,
+        request: Request<CallBody>,
+        call: Call,
+    ) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+        R: Route,
+    {
+        let departure = journey.set_out(&request, &call);
+        Self::depart(inner, departure, request, call)
+    }
+
+    fn depart<S>(
+        inner: &mut S,
+        departure: Departure,
+        request: Request<CallBody>,
+        call: Call,
+    ) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+    {
+        match departure {
+            Departure::Go(permit) => Self::approach(
+                inner,
+                Approach {
+                    request,
+                    call,
+                    permit,
+                    reason: None,
+                },
+            ),
+            Departure::Wait(wait) => Self::Wait {
+                wait,
+                request,
+                call,
+            },
+            Departure::Refused(refusal) => Self::Refused { refusal, call },
+        }
+    }
+
+    /// Asks a target, if whoever pays for the call has nothing against it; the service is
+    /// ready.
+    fn approach<S>(inner: &mut S, approach: Approach) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+    {
+        let consent = Consent::of(&approach.request);
+        match consent.and_then(|consent| consent.ask(approach.permit.target())) {
+            None => Self::call(inner, approach),
+            Some(considering) => Self::Consent {
+                considering,
+                approach,
+            },
+        }
+    }
+
+    /// Asks the next target instead of one that cannot be paid for; the service is ready.
+    fn elsewhere<S, R>(
+        inner: &mut S,
+        journey: &mut Journey<R>,
+        mut approach: Approach,
+        refusal: Refusal,
+    ) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+        R: Route,
+    {
+        match journey.another() {
+            Some(permit) => {
+                approach.permit = permit;
+                Self::approach(inner, approach)
+            }
+            None => Self::Refused {
+                refusal,
+                call: approach.call,
+            },
+        }
+    }
+
+    /// Asks a target; the service is ready.
+    fn call<S>(inner: &mut S, approach: Approach) -> Self
+    where
+        S: Service<Request<CallBody>, Future = F>,
+    {
+        let Approach {
+            mut request,
+            call,
+            permit,
+            reason,
+        } = approach;
+        request.extensions_mut().insert(permit.target().clone());
+        let trial = Trial::begin(call, permit, reason);
+        let future = inner.call(request);
+        Self::Call { future, trial }
+    }
+}

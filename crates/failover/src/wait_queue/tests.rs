@@ -1,0 +1,348 @@
+use std::future::Future as _;
+use std::mem;
+use std::task::Context;
+
+use proptest::prelude::*;
+use tokio_test::{assert_pending, assert_ready_eq, task};
+
+use super::model::{Step, World};
+use super::*;
+
+const LANE: Lane = Lane {
+    class: 0,
+    slots: [1, 0, 0, 0],
+};
+
+fn queue(most: usize) -> Arc<WaitQueue> {
+    Arc::new(WaitQueue::new(NonZeroUsize::new(most).unwrap()))
+}
+
+fn tenant(name: &str) -> Option<TenantId> {
+    Some(TenantId::new(name).unwrap())
+}
+
+fn join(queue: &Arc<WaitQueue>, name: &str) -> Ticket {
+    queue
+        .join(LANE, tenant(name), WaitQueue::DEFAULT_URGENCY)
+        .unwrap()
+}
+
+fn poll(ticket: &mut Ticket) -> Poll<Result<(), Displaced>> {
+    ticket.poll_front(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Lets each call have its turn; says whose they were.
+fn serve(mut tickets: Vec<Ticket>) -> String {
+    let mut turns = String::new();
+    while !tickets.is_empty() {
+        let first = tickets
+            .iter_mut()
+            .position(|ticket| poll(ticket).is_ready());
+        let ticket = tickets.remove(first.unwrap());
+        turns.push_str(ticket.waiter().party.as_ref().map_or("-", TenantId::as_str));
+    }
+    turns
+}
+
+#[test]
+fn one_call_at_a_time_is_first_and_the_next_one_is_woken_when_it_leaves() {
+    let queue = queue(8);
+    let mut first = task::spawn(join(&queue, "a"));
+    let mut second = task::spawn(join(&queue, "a"));
+    let mut third = task::spawn(join(&queue, "a"));
+    assert_ready_eq!(first.enter(|cx, mut ticket| ticket.poll_front(cx)), Ok(()));
+    assert_pending!(second.enter(|cx, mut ticket| ticket.poll_front(cx)));
+    assert_pending!(third.enter(|cx, mut ticket| ticket.poll_front(cx)));
+    assert!(queue.is_waiting(LANE));
+    drop(first);
+    assert!(second.is_woken() && !third.is_woken());
+    assert_ready_eq!(second.enter(|cx, mut ticket| ticket.poll_front(cx)), Ok(()));
+    drop(third);
+    drop(second);
+    assert!(!queue.is_waiting(LANE));
+    assert_eq!(queue.len(), 0);
+}
+
+#[test]
+fn a_flood_of_one_tenant_delays_another_by_one_turn() {
+    let queue = queue(1_000);
+    let mut tickets: Vec<_> = (0..5).map(|_| join(&queue, "a")).collect();
+    tickets.extend([join(&queue, "b"), join(&queue, "c"), join(&queue, "b")]);
+    tickets.push(queue.join(LANE, None, 3).unwrap());
+    assert_eq!(serve(tickets), "abc-abaaa");
+}
+
+#[test]
+fn who_comes_back_after_its_turn_does_not_come_before_who_waits() {
+    let queue = queue(1_000);
+    let mut flood: Vec<_> = (0..10).map(|_| join(&queue, "a")).collect();
+    let mut turns = String::new();
+    let mut single = join(&queue, "b");
+    for _ in 0..10 {
+        if poll(&mut single).is_ready() {
+            // At once, or before the place is left: the same.
+            drop(single);
+            single = join(&queue, "b");
+            turns.push('b');
+        } else {
+            assert!(poll(&mut flood[0]).is_ready());
+            drop(flood.remove(0));
+            turns.push('a');
+        }
+    }
+    assert_eq!(turns, "ababababab");
+}
+
+#[test]
+fn calls_that_give_up_leave_their_tenants_turn_to_its_next_one() {
+    let queue = queue(1_000);
+    let mut tickets: Vec<_> = (0..4).map(|_| join(&queue, "a")).collect();
+    let mut others: Vec<_> = (0..100).map(|_| join(&queue, "b")).collect();
+    others.drain(..99);
+    tickets.append(&mut others);
+    assert_eq!(serve(tickets), "abaaa");
+}
+
+#[test]
+fn the_most_urgent_come_first_and_stand_before_who_is_first_already() {
+    let queue = queue(8);
+    let mut late = queue.join(LANE, tenant("a"), 255).unwrap();
+    assert!(poll(&mut late).is_ready());
+    let mut later = queue.join(LANE, tenant("a"), 7).unwrap();
+    let mut urgent = task::spawn(queue.join(LANE, tenant("a"), 0).unwrap());
+    assert_pending!(poll(&mut late));
+    assert_ready_eq!(urgent.enter(|cx, mut ticket| ticket.poll_front(cx)), Ok(()));
+    drop(urgent);
+    assert!(poll(&mut late).is_ready(), "255 is no less urgent than 7");
+    drop(late);
+    assert!(poll(&mut later).is_ready());
+}
+
+#[test]
+fn lanes_do_not_wait_for_each_other_but_share_the_bound() {
+    let queue = queue(2);
+    let other = Lane { class: 1, ..LANE };
+    let mut here = join(&queue, "a");
+    let mut there = queue.join(other, tenant("a"), 3).unwrap();
+    assert!(poll(&mut here).is_ready() && poll(&mut there).is_ready());
+    assert_eq!(queue.join(other, tenant("a"), 3).unwrap_err(), Full);
+    assert!(!queue.is_waiting(Lane { class: 2, ..LANE }));
+}
+
+#[test]
+fn a_more_urgent_call_takes_the_place_of_the_least_urgent_one() {
+    let queue = queue(2);
+    let mut old = task::spawn(queue.join(LANE, tenant("a"), 5).unwrap());
+    let mut young = task::spawn(queue.join(LANE, tenant("a"), 5).unwrap());
+    assert_pending!(young.enter(|cx, mut ticket| ticket.poll_front(cx)));
+    assert_eq!(queue.join(LANE, tenant("a"), 5).unwrap_err(), Full);
+    assert_eq!(queue.join(LANE, tenant("a"), 6).unwrap_err(), Full);
+    let mut urgent = queue.join(LANE, tenant("a"), 4).unwrap();
+    assert!(young.is_woken());
+    assert_ready_eq!(
+        young.enter(|cx, mut ticket| ticket.poll_front(cx)),
+        Err(Displaced)
+    );
+    assert_pending!(old.enter(|cx, mut ticket| ticket.poll_front(cx)));
+    drop(young);
+    assert_eq!(queue.len(), 2);
+    assert!(poll(&mut urgent).is_ready());
+    drop(urgent);
+    assert!(old.is_woken());
+}
+
+#[test]
+fn a_flood_that_fills_the_queue_gives_way_to_tenants_with_fewer() {
+    let queue = queue(9);
+    let mut tickets: Vec<_> = (0..9).map(|_| join(&queue, "a")).collect();
+    for name in ["b", "c"].repeat(3) {
+        tickets.push(join(&queue, name));
+    }
+    for name in ["a", "b", "c"] {
+        assert_eq!(queue.join(LANE, tenant(name), 3).unwrap_err(), Full);
+    }
+    tickets.retain_mut(|ticket| poll(ticket) != Poll::Ready(Err(Displaced)));
+    assert_eq!(serve(tickets), "abcabcabc");
+}
+
+#[test]
+fn nothing_is_kept_of_a_hundred_thousand_calls_that_gave_up() {
+    let queue = queue(1_024);
+    let mut keeps_the_line = join(&queue, "a");
+    assert!(poll(&mut keeps_the_line).is_ready());
+    for number in 0..100_000 {
+        let ticket = join(&queue, &format!("tenant-{number}"));
+        drop(ticket);
+    }
+    let count = |queue: &WaitQueue| {
+        let lines = queue.lines();
+        lines.lines.values().map(Line::remembered).sum::<usize>()
+    };
+    assert_eq!(count(&queue), 1);
+    // Nor much of those that had their turn.
+    for number in 0..100_000 {
+        let urgency = WaitQueue::DEFAULT_URGENCY;
+        let mut flood = queue.join(LANE, tenant(&format!("tenant-{number}")), urgency);
+        let _ = poll(flood.as_mut().unwrap());
+        drop(mem::replace(&mut keeps_the_line, flood.unwrap()));
+        assert!(count(&queue) <= 1_024);
+    }
+    drop(keeps_the_line);
+    assert!(queue.lines().lines.is_empty());
+}
+
+#[test]
+fn a_waker_may_come_back_to_the_queue() {
+    /// Holds a place until it is woken or dropped.
+    struct Holder(Mutex<Option<Ticket>>);
+
+    impl std::task::Wake for Holder {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().unwrap().take();
+        }
+    }
+
+    let queue = queue(8);
+    let mut first = join(&queue, "a");
+    let mut second = join(&queue, "a");
+    let holder = |ticket| Waker::from(Arc::new(Holder(Mutex::new(Some(ticket)))));
+    let dropped = holder(join(&queue, "a"));
+    let woken = holder(join(&queue, "a"));
+    assert_pending!(second.poll_front(&mut Context::from_waker(&dropped)));
+    drop(dropped);
+    assert_eq!(queue.len(), 4);
+    assert_pending!(second.poll_front(&mut Context::from_waker(&woken)));
+    assert_eq!(queue.len(), 3);
+    assert!(poll(&mut first).is_ready());
+    drop((woken, first));
+    assert_eq!(queue.len(), 1);
+}
+
+#[test]
+fn every_order_of_a_few_steps_is_as_in_the_model() {
+    let steps = [
+        Step::Join {
+            lane: 0,
+            tenant: 0,
+            urgency: 3,
+        },
+        Step::Join {
+            lane: 0,
+            tenant: 1,
+            urgency: 3,
+        },
+        Step::Join {
+            lane: 0,
+            tenant: 1,
+            urgency: 0,
+        },
+        Step::Join {
+            lane: 1,
+            tenant: 1,
+            urgency: 3,
+        },
+        Step::Poll(0),
+        Step::Poll(1),
+        Step::Leave(0),
+        Step::Leave(1),
+    ];
+    const DEPTH: u32 = 6;
+    for order in 0..steps.len().pow(DEPTH) {
+        let mut world = World::new(3);
+        (0..DEPTH).fold(order, |order, _| {
+            world.step(steps[order % steps.len()]);
+            order / steps.len()
+        });
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..3_u8, 0..4_u8, 2..5_u8)
+            .prop_map(|(lane, tenant, urgency)| Step::Join { lane, tenant, urgency }),
+        4 => any::<usize>().prop_map(Step::Poll),
+        3 => any::<usize>().prop_map(Step::Leave),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_history_is_as_in_the_model(
+        most in 1..12_usize,
+        steps in proptest::collection::vec(step(), 1..200),
+    ) {
+        let mut world = World::new(most);
+        for step in steps {
+            world.step(step);
+        }
+    }
+
+    #[test]
+    fn tenants_that_wait_all_the_time_have_as_many_turns(
+        joins in proptest::collection::vec(0..3_usize, 0..60),
+        leaves in proptest::collection::vec(any::<usize>(), 0..20),
+    ) {
+        let names = ["a", "b", "c"];
+        let queue = queue(1_000);
+        let mut tickets: Vec<_> = joins.iter().map(|at| join(&queue, names[*at])).collect();
+        for at in leaves {
+            if let Some(at) = at.checked_rem(tickets.len()) {
+                drop(tickets.swap_remove(at));
+            }
+        }
+        let left = |turns: &str, name| turns.matches(name).count();
+        let turns = serve(tickets);
+        for (at, _) in turns.char_indices() {
+            let (past, future) = turns.split_at(at);
+            for (one, other) in [("a", "b"), ("b", "c"), ("c", "a")] {
+                if left(future, one) > 0 && left(future, other) > 0 {
+                    prop_assert!(left(past, one).abs_diff(left(past, other)) <= 1, "{}", turns);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_that_come_and_go_never_sleep_for_good() {
+    let queue = queue(6);
+    let run = |name: String, urgency: u8| {
+        let queue = Arc::clone(&queue);
+        let calls = async move {
+            let (mut turns, mut misses) = (0, 0);
+            for number in 0..2_000 {
+                let Ok(mut ticket) = queue.join(LANE, tenant(&name), urgency) else {
+                    misses += 1;
+                    continue;
+                };
+                let mut front = std::pin::pin!(std::future::poll_fn(|cx| ticket.poll_front(cx)));
+                if number % 5 == 0 {
+                    // Gives up after a look.
+                    let _ = std::future::poll_fn(|cx| Poll::Ready(front.as_mut().poll(cx))).await;
+                    continue;
+                }
+                match front.await {
+                    Ok(()) => turns += 1,
+                    Err(Displaced) => misses += 1,
+                }
+            }
+            (turns, misses)
+        };
+        let patience = std::time::Duration::from_secs(60);
+        let calls = async { tokio::time::timeout(patience, calls).await.unwrap() };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime.unwrap().block_on(calls)
+    };
+    let (turns, misses) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8_u8)
+            .map(|thread| scope.spawn(move || run(format!("tenant-{}", thread % 3), thread / 3)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+        ended.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    });
+    assert!(turns > 0 && turns + misses <= 16_000);
+    assert_eq!(queue.len(), 0);
+    assert!(queue.lines().lines.is_empty());
+}
