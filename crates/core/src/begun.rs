@@ -44,7 +44,8 @@ where
         let (mut head, body) = tap(response).into_parts();
         let is_stream = call.endpoint() == Endpoint::Messages && is_event_stream(&head.headers);
         let is_success = head.status.is_success();
-        let form = if head.extensions.insert(Gated).is_some() {
+        let was_gated = head.extensions.insert(Gated).is_some();
+        let form = if was_gated {
             Form::Open
         } else if !is_success {
             Form::Error
@@ -61,7 +62,8 @@ where
         Self {
             // `tap` has put it there.
             cell: head.extensions.get().cloned().unwrap_or_default(),
-            seal: may_grow.then(|| call.id()),
+            // Whoever gated it first seals it.
+            seal: (may_grow && !was_gated).then(|| call.id()),
             head,
             body,
             form,

@@ -34,11 +34,12 @@ pub enum FailureKind {
     NotSent,
     /// Something may have been sent and no answer came.
     NoReply,
-    /// Too many requests or tokens for now (429).
+    /// Too many requests or tokens for now (429, Bedrock's quota too).
     RateLimited,
     /// The account's monthly cap: a 429 without `retry-after` that lasts to the 1st.
     SpendCap,
-    /// A limit the account's owner has set: a 400 that lasts until the owner's date.
+    /// A limit the account's owner has set: a 400 that lasts until the date it names, else to
+    /// the 1st; or the one of an organization that pays for this one (402).
     SpendLimit,
     /// Upstream has too much to do (529, in band too, and 503).
     Overloaded,
@@ -46,15 +47,15 @@ pub enum FailureKind {
     RequestTimeout,
     /// The request met another one (409).
     Conflict,
-    /// Upstream took too long to answer (504).
+    /// Upstream took too long to answer (504, an edge server's 524, Bedrock's 408).
     Timeout,
-    /// Upstream failed (500 and other 5xx, and `api_error` in band).
+    /// Upstream failed (500 and other 5xx, Bedrock's 424, and `api_error` in band).
     ServerError,
-    /// The credential is not accepted (401).
+    /// The credential is not accepted (401, some of Bedrock's 403s).
     Authentication,
-    /// The account cannot pay (402).
+    /// The account cannot pay (402, or a 400 that says so).
     Billing,
-    /// The credential may not do this (403).
+    /// The credential may not do this (403), or its account nothing (a 400 on hold).
     Permission,
     /// No such model or object (404).
     NotFound,
@@ -68,6 +69,9 @@ pub enum FailureKind {
     Truncated,
     /// A stream fell silent.
     Stalled,
+    /// Silent for longer than most are, so that another target was asked as well. Why an attempt
+    /// was made, never how one ended.
+    Slow,
 }
 
 /// How far a failure reaches.
@@ -147,6 +151,7 @@ impl FailureKind {
             Self::Redirect => "redirect",
             Self::Truncated => "truncated",
             Self::Stalled => "stalled",
+            Self::Slow => "slow",
         }
     }
 
@@ -166,7 +171,8 @@ impl FailureKind {
             | Self::ServerError
             | Self::Redirect
             | Self::Truncated
-            | Self::Stalled => Scope::Target,
+            | Self::Stalled
+            | Self::Slow => Scope::Target,
             Self::RequestTimeout
             | Self::Conflict
             | Self::NotFound

@@ -122,7 +122,7 @@ impl Hints {
 
 fn seconds(text: &str, unit: f64) -> Said {
     match text.parse::<f64>() {
-        Ok(number) if number == 0.0 => Said::Now,
+        Ok(0.0) => Said::Now,
         Ok(number) if number.is_finite() && number > 0.0 => {
             match Duration::try_from_secs_f64(number * unit) {
                 Ok(Duration::ZERO) => Said::Now,

@@ -25,6 +25,8 @@ pin_project! {
         held: Held<B::Error>,
         // `None` once the stream is sealed, and for all that is no stream of messages.
         seal: Option<Seal>,
+        // Whether what went on last was not the end of a line.
+        is_amid_line: bool,
         ended: bool,
     }
 }
@@ -65,6 +67,7 @@ where
             inner,
             held,
             seal,
+            is_amid_line: false,
             ended: false,
         }
     }
@@ -84,6 +87,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         if let Some(frame) = this.held.frames.pop_front() {
+            note_line(this.is_amid_line, &frame);
             return Poll::Ready(Some(Ok(frame)));
         }
         if *this.ended {
@@ -94,12 +98,18 @@ where
             None => ready!(this.inner.poll_frame(cx)),
         };
         Poll::Ready(match frame {
-            Some(Ok(frame)) => Some(Ok(frame)),
+            Some(Ok(frame)) => {
+                note_line(this.is_amid_line, &frame);
+                Some(Ok(frame))
+            }
             end => {
                 *this.ended = true;
                 let error = end.and_then(Result::err);
                 match this.seal.take() {
-                    Some(seal) => seal.event(error.as_ref()).map(Frame::data).map(Ok),
+                    Some(seal) => {
+                        let event = seal.event(error.as_ref(), *this.is_amid_line);
+                        event.map(Frame::data).map(Ok)
+                    }
                     None => error.map(Err),
                 }
             }
@@ -144,6 +154,13 @@ where
     }
 }
 
+/// Notes whether a frame leaves a line open.
+fn note_line(is_amid_line: &mut bool, frame: &Frame<Bytes>) {
+    if let Some(last) = frame.data_ref().and_then(|data| data.last()) {
+        *is_amid_line = !matches!(last, b'\n' | b'\r');
+    }
+}
+
 // === impl Seal ===
 
 impl Seal {
@@ -152,7 +169,11 @@ impl Seal {
     }
 
     /// The event that ends a stream that has not ended itself.
-    fn event<E: 'static>(&self, error: Option<&E>) -> Option<Bytes> {
+    ///
+    /// An event that has begun cannot be taken back. It becomes this one: its last `event` field
+    /// counts, so official SDKs raise an API error, if with the rest of its data in the message;
+    /// set apart, it would be an event of its own whose data is no JSON.
+    fn event<E: 'static>(&self, error: Option<&E>, is_amid_line: bool) -> Option<Bytes> {
         let is_cut = self
             .cell
             .read(|metered| metered.end == Some(End::Truncated));
@@ -169,6 +190,11 @@ impl Seal {
                 "upstream ended the stream before its end",
             ),
         };
-        Some(refusal.to_event(self.id))
+        let event = refusal.to_event(self.id);
+        Some(if is_amid_line {
+            [&b"\n"[..], &event].concat().into()
+        } else {
+            event
+        })
     }
 }

@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt as _;
-use tower_claude_core::{End, Metered, UsageCell, tap};
+use tower_claude_core::{CallBody, End, Intake, Metered, Peek, Prepare, UsageCell, tap};
 use tower_claude_testkit::{ScriptedBody, Step, wire};
 
 const BEDROCK: &str = "application/vnd.amazon.eventstream";
@@ -141,6 +141,50 @@ mod compressed {
             body.resize(body.len() + 1_000, b'x');
             let metered = read("application/json", coding, &body).await;
             assert!(metered.is_unread, "{coding}");
+        }
+    }
+}
+
+/// The name and the data of the last event, by the rules of event streams.
+fn last_event(stream: &[u8]) -> (String, String) {
+    let text = String::from_utf8_lossy(stream).into_owned();
+    let block = text.trim_end_matches('\n').rsplit("\n\n").next().unwrap();
+    let fields = block.lines().filter_map(|line| line.split_once(": "));
+    let (mut name, mut data) = (String::new(), Vec::new());
+    for (field, value) in fields {
+        match field {
+            "event" => value.clone_into(&mut name),
+            "data" => data.push(value),
+            _ => {}
+        }
+    }
+    (name, data.join("\n"))
+}
+
+#[tokio::test]
+async fn wherever_a_stream_is_cut_its_last_event_is_an_error() {
+    let stream = wire::STREAM_THINKING_TOOL_USE.as_bytes();
+    let body = r#"{"model":"claude-opus-5-5","max_tokens":9,"stream":true,"messages":[]}"#;
+    let stop = stream.len() - b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n".len();
+    for at in 1..=stop {
+        let request = http::Request::post("/v1/messages")
+            .body(CallBody::from(body))
+            .unwrap();
+        let call = Prepare::new(request, &Intake::new()).await.unwrap().call;
+        let cut = Bytes::copy_from_slice(&stream[..at]);
+        let response = Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(ScriptedBody::new([Step::Data(cut)]).open_ended())
+            .unwrap();
+        let peeked = Peek::new(response, &call).await;
+        let sealed = peeked.response.into_body().collect().await.unwrap();
+        let sealed = sealed.to_bytes();
+        assert!(sealed.starts_with(&stream[..at]) && sealed.ends_with(b"\n\n"));
+        let (name, data) = last_event(&sealed);
+        assert_eq!(name, "error", "cut at {at}");
+        assert!(data.contains("api_error"), "cut at {at}");
+        if stream[..at].ends_with(b"\n\n") {
+            assert!(serde_json::from_str::<serde_json::Value>(&data).is_ok());
         }
     }
 }

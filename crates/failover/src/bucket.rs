@@ -6,11 +6,12 @@ use tower_claude_core::RateLimit;
 use crate::deadline::after;
 
 /// One rate limit of an account, as upstream last told it, refilled in a straight line since.
+///
+/// Reckons in whole thousandths of a request or a token, and in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    /// In millionths, so that what many short refills round away never adds up to anything.
     limit: u64,
-    /// What was left at `at`, in millionths.
+    /// What was left at `at`.
     level: u64,
     at: Instant,
     /// When nothing of it will be used any more.
@@ -24,7 +25,7 @@ const REFILL: Duration = Duration::from_secs(60);
 
 impl Bucket {
     /// One request or token.
-    pub(crate) const ONE: u64 = 1_000_000;
+    pub(crate) const ONE: u64 = 1_000;
 
     /// So many requests or tokens; what no limit can hold counts as the most it can.
     pub(crate) const fn units(count: u64) -> u64 {
@@ -41,71 +42,83 @@ impl Bucket {
         }
     }
 
-    /// Takes so many millionths, or what there is.
+    /// Takes so many thousandths, or what there is.
     pub(crate) fn take(&mut self, amount: u64, now: Instant) {
+        // Not only for speed: who rounds down often, for nothing, loses a refill.
+        if amount == 0 {
+            return;
+        }
         let level = self.level(now);
         let taken = amount.min(level);
-        let refill = scale(taken, REFILL.as_nanos(), u128::from(self.limit));
+        let refill = scale(taken, micros(REFILL), self.limit);
         self.level = level.saturating_sub(taken);
         self.at = self.at.max(now);
-        self.full_at = after(self.full_at.max(now), nanos(refill));
+        self.full_at = after(self.full_at.max(now), Duration::from_micros(refill));
     }
 
-    /// How long it takes until so many millionths are there; `None` if they are there now.
+    /// How long it takes until so many thousandths are there; `None` if they are there now.
     ///
     /// What is more than the whole limit is there when the bucket is full.
     pub(crate) fn wait_for(&self, amount: u64, now: Instant) -> Option<Duration> {
         let amount = amount.min(self.limit);
-        if self.level(now) >= amount {
+        // Most often so, and known without a division.
+        if self.level >= amount || self.level(now) >= amount {
             return None;
         }
-        let missing = amount.saturating_sub(self.level);
-        let used = self.limit.saturating_sub(self.level);
-        let whole = self.full_at.saturating_duration_since(self.at).as_nanos();
+        let missing = u128::from(amount.saturating_sub(self.level));
+        let used = u128::from(self.used_at_first());
+        let whole = u128::from(micros(self.full_at.saturating_duration_since(self.at)));
         // Rounded up: when it has passed, the amount is there.
-        let wait = u128::from(missing)
-            .saturating_mul(whole)
-            .div_ceil(u128::from(used).max(1));
-        let passed = now.saturating_duration_since(self.at).as_nanos();
+        let wait = missing.saturating_mul(whole).div_ceil(used.max(1));
+        let wait = u64::try_from(wait).unwrap_or(u64::MAX);
+        let passed = micros(now.saturating_duration_since(self.at));
         // A clock that goes back waits for both ways.
-        let behind = self.at.saturating_duration_since(now).as_nanos();
-        Some(nanos(wait.saturating_sub(passed).saturating_add(behind)))
+        let behind = self.at.saturating_duration_since(now);
+        Some(Duration::from_micros(wait.saturating_sub(passed)).saturating_add(behind))
     }
 
     /// The share that is used, from 0 to 1; `None` of a limit of nothing.
     pub(crate) fn used(&self, now: Instant) -> Option<f64> {
         const STEPS: u32 = 10_000;
         let used = self.limit.saturating_sub(self.level(now));
-        let share = u128::from(used)
-            .saturating_mul(u128::from(STEPS))
-            .checked_div(u128::from(self.limit))?;
+        if self.limit == 0 {
+            return None;
+        }
+        let share = scale(used, u64::from(STEPS), self.limit);
         let share = u32::try_from(share).unwrap_or(STEPS);
         Some(f64::from(share) / f64::from(STEPS))
     }
 
-    /// What is left, in millionths.
+    /// What is left, in thousandths.
     fn level(&self, now: Instant) -> u64 {
         if now >= self.full_at {
             return self.limit;
         }
-        let used = self.limit.saturating_sub(self.level);
-        let passed = now.saturating_duration_since(self.at).as_nanos();
-        let whole = self.full_at.saturating_duration_since(self.at).as_nanos();
-        let refilled = u64::try_from(scale(used, passed, whole)).unwrap_or(used);
+        let used = self.used_at_first();
+        let passed = micros(now.saturating_duration_since(self.at));
+        let whole = micros(self.full_at.saturating_duration_since(self.at));
+        let refilled = scale(used, passed, whole);
         self.level.saturating_add(refilled.min(used))
+    }
+
+    const fn used_at_first(&self) -> u64 {
+        self.limit.saturating_sub(self.level)
     }
 }
 
 /// `amount` × `part` ÷ `whole`, rounded down; 0 of a whole of nothing.
-fn scale(amount: u64, part: u128, whole: u128) -> u128 {
-    u128::from(amount)
-        .saturating_mul(part)
-        .checked_div(whole)
-        .unwrap_or(0)
+fn scale(amount: u64, part: u64, whole: u64) -> u64 {
+    // All that upstream really tells fits.
+    if let Some(product) = amount.checked_mul(part) {
+        return product.checked_div(whole).unwrap_or(0);
+    }
+    let product = u128::from(amount).saturating_mul(u128::from(part));
+    let scaled = product.checked_div(u128::from(whole)).unwrap_or(0);
+    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
-fn nanos(nanos: u128) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -143,6 +156,7 @@ mod tests {
     fn what_is_taken_is_back_after_its_share_of_a_minute() {
         let now = Instant::now();
         let mut bucket = Bucket::new(&told(60, 60, 0), now);
+        let now = now + Duration::from_secs(100);
         bucket.take(Bucket::units(60), now);
         assert_eq!(bucket.used(now), Some(1.0));
         let second = Duration::from_secs(1);
@@ -158,8 +172,8 @@ mod tests {
     fn many_takes_close_together_do_not_round_the_refill_away() {
         let start = Instant::now();
         let mut bucket = Bucket::new(&told(60, 0, 60), start);
-        for millis in 1..=30_000 {
-            bucket.take(0, start + Duration::from_millis(millis));
+        for micros in 1..=300_000 {
+            bucket.take(0, start + Duration::from_micros(100 * micros));
         }
         let now = start + Duration::from_secs(30);
         assert_eq!(bucket.used(now), Some(0.5));
@@ -186,7 +200,7 @@ mod tests {
             }
             if let Some(wait) = bucket.wait_for(amount, now) {
                 prop_assert_eq!(bucket.wait_for(amount, now + wait), None);
-                if let Some(shorter) = wait.checked_sub(Duration::from_nanos(2)) {
+                if let Some(shorter) = wait.checked_sub(Duration::from_micros(2)) {
                     prop_assert!(bucket.wait_for(amount, now + shorter).is_some());
                 }
             }

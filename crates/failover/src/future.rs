@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -14,6 +14,7 @@ use tower_service::Service;
 use crate::Route;
 use crate::journey::Journey;
 use crate::layer::Shared;
+use crate::rival::{Rival, is_good};
 use crate::state::State;
 use crate::verdict::Answer;
 
@@ -24,11 +25,15 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, F, B, R>
     where
+        S: Service<Request<CallBody>>,
         B: Body,
     {
         #[pin]
         state: State<F, B>,
         inner: S,
+        rival: Rival<S, F, B>,
+        // What the first had to say while the rival was asked: nothing good.
+        lost: Option<Result<Answer<B>, S::Error>>,
         // Every state needs it: in the variants it would be moved with each step.
         journey: Journey<R>,
     }
@@ -38,12 +43,12 @@ pin_project! {
 
 impl<S, F, B, R> ResponseFuture<S, F, B, R>
 where
+    S: Service<Request<CallBody>, Future = F>,
     B: Body,
 {
     /// The service is ready; a request that has been read goes into it at once.
     pub(crate) fn new(request: Request<CallBody>, mut inner: S, shared: Arc<Shared<R>>) -> Self
     where
-        S: Service<Request<CallBody>, Future = F>,
         R: Route,
     {
         let Some(call) = Call::current(&request).cloned() else {
@@ -51,6 +56,8 @@ where
             return Self {
                 state: State::Prepare { prepare },
                 inner,
+                rival: Rival::Idle,
+                lost: None,
                 journey: Journey::new(shared),
             };
         };
@@ -59,6 +66,8 @@ where
         Self {
             state,
             inner,
+            rival: Rival::Idle,
+            lost: None,
             journey,
         }
     }
@@ -66,7 +75,7 @@ where
 
 impl<S, F, B, R> Future for ResponseFuture<S, F, B, R>
 where
-    S: Service<Request<CallBody>, Response = Response<B>, Future = F>,
+    S: Service<Request<CallBody>, Response = Response<B>, Future = F> + Clone,
     S::Error: 'static,
     F: Future<Output = Result<Response<B>, S::Error>>,
     B: Body<Data = Bytes> + Unpin,
@@ -76,18 +85,40 @@ where
     type Output = Result<Answer<B>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        this.state.drive(this.inner, this.journey, cx)
+        let mut this = self.project();
+        if this.lost.is_none() {
+            let answer = this.state.as_mut().drive(this.inner, this.journey, cx);
+            match answer {
+                Poll::Ready(answer) if this.rival.is_running() && !is_good(&answer) => {
+                    *this.lost = Some(answer);
+                }
+                Poll::Ready(answer) => return Poll::Ready(answer),
+                Poll::Pending if !this.journey.may_hedge() => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
+        let is_asking = this.state.is_asking();
+        let rival = this.rival.poll(this.inner, this.journey, is_asking, cx);
+        match ready!(rival) {
+            answer if is_good(&answer) => {
+                // The other one is given up now, not when the caller lets go of this.
+                this.state.set(State::Done);
+                Poll::Ready(answer)
+            }
+            _ => this.lost.take().map_or(Poll::Pending, Poll::Ready),
+        }
     }
 }
 
 impl<S, F, B, R> fmt::Debug for ResponseFuture<S, F, B, R>
 where
+    S: Service<Request<CallBody>>,
     B: Body,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture")
             .field("state", &self.state.name())
+            .field("is_hedged", &self.rival.is_running())
             .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ use crate::lobby::Lobby;
 use crate::permit::Permit;
 use crate::plan::all_closed;
 use crate::urgency::urgency;
+use crate::verdict::Onward;
 use crate::wait::Wait;
 use crate::way::{Closed, Way};
 
@@ -44,6 +45,37 @@ impl<R> Journey<R> {
         }
     }
 
+    /// Whether a second target may be asked while one is.
+    pub(crate) fn may_hedge(&self) -> bool {
+        self.shared.pool.hedging.is_some() && self.spare.is_some()
+    }
+
+    /// How long to wait before a second target is asked; `None` is for ever.
+    pub(crate) fn hedge_after(&self) -> Option<Duration> {
+        let (hedging, way) = (self.shared.pool.hedging.as_ref()?, self.way.as_ref()?);
+        hedging.wait(way.class(), way.call())
+    }
+
+    /// Notes that a target's answer was good after so long.
+    pub(crate) fn was_good_after(&self, latency: Duration) {
+        if let (Some(hedging), Some(way)) = (&self.shared.pool.hedging, &self.way) {
+            hedging.record(way.class(), way.call(), latency);
+        }
+    }
+
+    /// What it takes to ask a second target while one is asked, if that may be.
+    pub(crate) fn rival(&mut self) -> Option<Onward> {
+        let way = self.way.as_mut().filter(|way| way.may_go_on())?;
+        let is_paid = self.shared.pool.hedging.as_ref()?.withdraw();
+        let spare = self.spare.as_ref().filter(|_| is_paid)?;
+        Some(Onward {
+            permit: way.admit(&self.shared, Instant::now())?,
+            request: spare.request()?,
+            call: way.call().clone(),
+            reason: FailureKind::Slow,
+        })
+    }
+
     /// How long the beginning of an answer may be held back.
     pub(crate) fn gate_time(&self) -> Duration {
         self.shared.pool.gate_time
@@ -61,6 +93,9 @@ where
             Ok(way) => self.way.insert(way),
             Err(refusal) => return Departure::Refused(refusal),
         };
+        if let Some(hedging) = &pool.hedging {
+            hedging.deposit();
+        }
         let lobby = pool.lobby.as_ref();
         // Those who came before go first.
         let is_behind = lobby.is_some_and(|lobby| lobby.is_waiting(way.lane(None)));

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tower_claude_core::{Intake, Target};
 use tower_layer::Layer;
 
+use crate::hedging::Hedging;
 use crate::ladder::Ladders;
 use crate::lobby::Lobby;
 use crate::pool::Pool;
-use crate::{Breaker, ByPriority, ConfigError, Failover, Health, ModelFallbacks, Waiting};
+use crate::{Breaker, ByPriority, ConfigError, Failover, Health, Hedge, ModelFallbacks, Waiting};
 
 /// Asks another target where one cannot serve a call. See the [crate] for the whole.
 #[must_use]
@@ -71,6 +72,17 @@ impl<R> FailoverLayer<R> {
     /// refusing them at once: default no.
     pub fn waiting(self, waiting: Waiting) -> Self {
         self.edit(|shared| Arc::make_mut(&mut shared.pool).lobby = Some(Lobby::new(waiting)))
+    }
+
+    /// Asks a second target as well when the first is silent for longer than most are: default
+    /// no.
+    ///
+    /// Only before content, only calls without thinking in them, and only where another target
+    /// may serve the call. The one that is given up may be billed: it is in the log of attempts
+    /// without an answer.
+    pub fn hedge(self, hedge: Hedge) -> Self {
+        let hedging = Some(Arc::new(Hedging::new(hedge)));
+        self.edit(|shared| Arc::make_mut(&mut shared.pool).hedging = hedging)
     }
 
     /// Holds the beginning of a stream back for at most so long, waiting for its first

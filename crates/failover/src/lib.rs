@@ -131,14 +131,11 @@ mod eligible;
 mod error;
 mod future;
 mod health;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
-#[expect(unreachable_pub, reason = "wired next")]
 mod hedge;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
 mod hedge_budget;
+mod hedging;
 mod journey;
 mod ladder;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
 mod latency;
 mod layer;
 mod leg;
@@ -150,6 +147,7 @@ mod order;
 mod permit;
 mod plan;
 mod pool;
+mod rival;
 mod route;
 mod service;
 mod slot;
@@ -171,6 +169,7 @@ pub use candidate::Candidate;
 pub use error::ConfigError;
 pub use future::ResponseFuture;
 pub use health::{Health, TargetHealth};
+pub use hedge::Hedge;
 pub use layer::FailoverLayer;
 pub use model_class::ModelClass;
 pub use model_fallbacks::ModelFallbacks;

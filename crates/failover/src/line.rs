@@ -15,8 +15,8 @@ pub(crate) struct Line {
     /// The first call of every tenant, in the order of their turns.
     turns: BTreeMap<(u64, u64), Party>,
     parties: HashMap<Party, Queue>,
-    /// Who waits with how many calls.
-    lengths: BTreeSet<(usize, Party)>,
+    /// Who waits with how many calls, and the number of the newest.
+    lengths: BTreeSet<(usize, u64, Party)>,
     /// The round of the last turn.
     round: u64,
     /// Who had a turn in this round and waits with none.
@@ -49,13 +49,14 @@ impl Line {
             calls: BTreeMap::new(),
             is_resting: false,
         });
-        let length = queue.calls.len();
+        let before = queue.length();
         queue.calls.insert(number, None);
-        if length == 0 {
+        let after = queue.length();
+        if before.is_none() {
             queue.round = queue.round.max(self.round);
             self.turns.insert((queue.round, number), party.clone());
         }
-        self.note_length(party, length, length.saturating_add(1));
+        self.note_length(party, before, after);
     }
 
     /// Takes a call out, whether or not it had its turn; says its waker, if it was there.
@@ -66,8 +67,9 @@ impl Line {
         had_turn: bool,
     ) -> Option<Option<Waker>> {
         let queue = self.parties.get_mut(party)?;
-        let length = queue.calls.len();
+        let before = queue.length();
         let waker = queue.calls.remove(&number)?;
+        let after = queue.length();
         let due = queue.round;
         // Only the first call has a turn to leave to the next one.
         let was_first = self.turns.remove(&(due, number)).is_some();
@@ -89,7 +91,7 @@ impl Line {
                 self.parties.remove(party);
             }
         }
-        self.note_length(party.clone(), length, length.saturating_sub(1));
+        self.note_length(party.clone(), before, after);
         if was_first && had_turn {
             self.move_on(due);
         }
@@ -99,10 +101,9 @@ impl Line {
         Some(waker)
     }
 
-    /// Takes the newest call of the tenant that waits with most of them; says its waker.
+    /// Takes the newest call of those tenants that wait with most of them; says its waker.
     pub(crate) fn shorten(&mut self) -> Option<Option<Waker>> {
-        let (_, party) = self.lengths.last()?.clone();
-        let number = *self.parties.get(&party)?.calls.keys().next_back()?;
+        let (_, number, party) = self.lengths.last()?.clone();
         self.remove(&party, number, false)
     }
 
@@ -127,9 +128,10 @@ impl Line {
         self.parties.get(party).map_or(0, |queue| queue.calls.len())
     }
 
-    /// How many calls wait of the tenant with most of them.
-    pub(crate) fn greatest_length(&self) -> usize {
-        self.lengths.last().map_or(0, |(length, _)| *length)
+    /// How many calls wait of the tenants with most of them, and the number of the newest.
+    pub(crate) fn longest(&self) -> (usize, u64) {
+        let longest = self.lengths.last();
+        longest.map_or((0, 0), |(length, newest, _)| (*length, *newest))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -163,13 +165,27 @@ impl Line {
         }
     }
 
-    fn note_length(&mut self, party: Party, before: usize, after: usize) {
-        let (_, party) = self
-            .lengths
-            .take(&(before, party.clone()))
-            .unwrap_or((before, party));
-        if after > 0 {
-            self.lengths.insert((after, party));
+    fn note_length(
+        &mut self,
+        party: Party,
+        before: Option<(usize, u64)>,
+        after: Option<(usize, u64)>,
+    ) {
+        if let Some((length, newest)) = before {
+            self.lengths.remove(&(length, newest, party.clone()));
         }
+        if let Some((length, newest)) = after {
+            self.lengths.insert((length, newest, party));
+        }
+    }
+}
+
+// === impl Queue ===
+
+impl Queue {
+    /// How many calls wait, and the number of the newest; `None` if none does.
+    fn length(&self) -> Option<(usize, u64)> {
+        let (newest, _) = self.calls.last_key_value()?;
+        Some((self.calls.len(), *newest))
     }
 }

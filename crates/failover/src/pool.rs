@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_claude_core::{Capability, Target};
 
+use crate::hedging::Hedging;
 use crate::ladder::{Ladders, Step};
 use crate::lobby::Lobby;
 use crate::permit::Permit;
@@ -26,6 +27,8 @@ pub(crate) struct Pool {
     pub(crate) possibly_billed: bool,
     /// How long the beginning of an answer is held back at most.
     pub(crate) gate_time: Duration,
+    /// When calls are asked elsewhere as well; `None` if they are not.
+    pub(crate) hedging: Option<Arc<Hedging>>,
     /// Where calls wait; `None` if they do not.
     pub(crate) lobby: Option<Lobby>,
     /// Which models stand in for others.
@@ -59,6 +62,7 @@ impl Pool {
                 breaker: Breaker::new(),
                 possibly_billed: false,
                 gate_time: Duration::from_secs(10),
+                hedging: None,
                 lobby: None,
                 ladders: Ladders::default(),
             }),

@@ -93,6 +93,11 @@ where
         }
     }
 
+    /// Whether a target is being asked.
+    pub(crate) const fn is_asking(&self) -> bool {
+        matches!(self, Self::Call { .. } | Self::Peek { .. })
+    }
+
     /// Goes from state to state until there is an answer.
     pub(crate) fn drive<S, R>(
         mut self: Pin<&mut Self>,

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use http::StatusCode;
 use tokio::time::Instant;
 use tower_claude_core::{Attempt, Call, FailureKind, Target, UsageCell};
@@ -49,6 +51,11 @@ impl Trial {
         self
     }
 
+    /// How long it has been going on.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     pub(crate) const fn call(&self) -> &Call {
         &self.call
     }
@@ -66,19 +73,37 @@ impl Trial {
 
     fn write(&self, permit: &Permit, outcome: Outcome) {
         let log = self.call.attempts();
-        let count = log.len();
-        let Some(last) = count.checked_sub(1).filter(|_| count > self.before) else {
+        let is_final = outcome.is_final;
+        let own = self.written_inside(permit.target()).unwrap_or_else(|| {
             let target = Some(permit.target().clone());
             let mut attempt = Attempt::new(target, self.started.into_std(), self.reason);
             attempt.status = self.status;
             attempt.failure = outcome.failure;
             attempt.usage = outcome.usage;
-            attempt.is_final = outcome.is_final;
-            log.begin(attempt);
-            return;
-        };
-        // Whoever is inside wrote of it. Only here it is known whether the caller gets it.
-        log.update(last, |attempt| attempt.is_final = outcome.is_final);
+            log.begin(attempt)
+        });
+        // Only here it is known whether the caller gets it, and then nothing else.
+        log.update(own, |attempt| {
+            attempt.is_final = is_final;
+            attempt.reason = attempt.reason.or(self.reason);
+        });
+        for other in (0..log.len()).filter(|other| is_final && *other != own) {
+            log.update(other, |attempt| attempt.is_final = false);
+        }
+    }
+
+    /// The last attempt that somebody inside wrote of this trial: another one may be going on
+    /// at another target.
+    fn written_inside(&self, target: &Target) -> Option<usize> {
+        let (mut own, mut number) = (None, 0);
+        self.call.attempts().for_each(|attempt| {
+            let at = attempt.target.as_ref().map(Target::name);
+            if number >= self.before && at == Some(target.name()) {
+                own = Some(number);
+            }
+            number += 1;
+        });
+        own
     }
 }
 

@@ -83,6 +83,7 @@ where
     }
     let usage = UsageCell::of(&response).cloned();
     let Some(failure) = failure else {
+        journey.was_good_after(trial.elapsed());
         let permit = trial.end(Outcome {
             failure: None,
             usage: usage.clone(),

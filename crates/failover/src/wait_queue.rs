@@ -68,9 +68,6 @@ impl WaitQueue {
     /// The least urgent; 0 is the most urgent, as in HTTP's `priority` header (RFC 9218).
     pub(crate) const LEAST_URGENT: u8 = 7;
 
-    /// How urgent a call is that says nothing.
-    pub(crate) const DEFAULT_URGENCY: u8 = 3;
-
     pub(crate) fn new(most: NonZeroUsize) -> Self {
         Self {
             most: most.get(),
@@ -88,14 +85,19 @@ impl WaitQueue {
     ) -> Result<Ticket, Full> {
         let urgency = urgency.min(Self::LEAST_URGENT);
         let mut lines = self.lines();
-        let aftermath = if lines.waiting < self.most {
-            Aftermath::default()
+        let displaced = if lines.waiting < self.most {
+            None
         } else {
-            lines.displace(lane, &tenant, urgency).ok_or(Full)?
+            Some(lines.less_than(lane, urgency, &tenant).ok_or(Full)?)
         };
         lines.number = lines.number.wrapping_add(1);
         let number = lines.number;
         lines.push(lane, urgency, tenant.clone(), number);
+        // Only now, so that nobody is told to be first who is not.
+        let aftermath = match displaced {
+            Some((lane, urgency)) => lines.shorten(lane, urgency),
+            None => Aftermath::default(),
+        };
         self.unlock(lines, aftermath);
         let waiter = Waiter {
             lane,
@@ -208,27 +210,27 @@ impl Lines {
         }
     }
 
-    /// Sends away the last of those that matter less than a newcomer; `None` if none does.
+    /// The line whose last call matters less than a newcomer; `None` if none does.
     ///
     /// Looks at every line; there are as many as there are different sets of targets, and it
     /// is asked only of a full queue.
-    fn displace(&mut self, lane: Lane, party: &Party, urgency: u8) -> Option<Aftermath> {
+    fn less_than(&self, lane: Lane, urgency: u8, party: &Party) -> Option<(Lane, u8)> {
         let own = self.lines.get(&(lane, urgency));
         let own = own.map_or(0, |line| line.length(party));
-        let last = self
-            .lines
-            .iter()
-            .map(|((lane, urgency), line)| (*urgency, line.greatest_length(), *lane))
-            .max()?;
+        let lines = self.lines.iter();
+        let (urgent, (length, _), lane) = lines
+            .map(|((lane, urgency), line)| (*urgency, line.longest(), *lane))
+            .max_by_key(|(urgency, longest, _)| (*urgency, *longest))?;
         // Equals give way only if the newcomer's tenant still has no more than theirs after.
-        if (last.0, last.1) <= (urgency, own.saturating_add(1)) {
-            return None;
-        }
-        let (removed, next) = self.change(last.2, last.0, Line::shorten);
-        Some(Aftermath {
+        ((urgent, length) > (urgency, own.saturating_add(1))).then_some((lane, urgent))
+    }
+
+    fn shorten(&mut self, lane: Lane, urgency: u8) -> Aftermath {
+        let (removed, next) = self.change(lane, urgency, Line::shorten);
+        Aftermath {
             wake: [removed.flatten(), next],
             drop: None,
-        })
+        }
     }
 
     /// Takes a call out of a line; says what was taken, and the waker of who is first for it.
@@ -267,6 +269,10 @@ impl Lines {
 }
 
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;

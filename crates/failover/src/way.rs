@@ -11,7 +11,7 @@ use crate::permit::Permit;
 use crate::plan::plan;
 use crate::pool::Pool;
 use crate::wait_queue::Lane;
-use crate::{Order, Route};
+use crate::{ModelClass, Order, Route};
 
 /// Where one call may go, and where it is.
 pub(crate) struct Way {
@@ -136,6 +136,20 @@ impl Way {
             }
         }
         lane
+    }
+
+    /// Whether it may go to another target that is asked for the same model.
+    pub(crate) const fn may_go_on(&self) -> bool {
+        self.leg.has_more()
+    }
+
+    /// The class of the model that is asked.
+    pub(crate) const fn class(&self) -> ModelClass {
+        self.leg.class
+    }
+
+    pub(crate) const fn call(&self) -> &Call {
+        &self.call
     }
 
     pub(crate) const fn tenant(&self) -> Option<&Tenant> {

@@ -2,12 +2,14 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_claude_core::{
-    Call, Degraded, Dialect, Failure, Refusal, RefusalKind, RequestId, ResponseBody, TransportError,
+    AttemptLog, Call, Degraded, Dialect, Failure, Refusal, RefusalKind, RequestId, ResponseBody,
+    TransportError,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -52,6 +54,7 @@ pin_project! {
         state: State<F>,
         dialect: Dialect,
         id: RequestId,
+        attempts: Option<Arc<AttemptLog>>,
     }
 }
 
@@ -118,6 +121,7 @@ where
         BoundaryFuture {
             dialect: call.map_or_else(|| Dialect::of(request.headers()), Call::dialect),
             id: RequestId::of(request.extensions()).unwrap_or_else(RequestId::generate),
+            attempts: call.map(|call| Arc::clone(call.attempts())),
             state: match self.unready.take() {
                 Some(ended) => State::Refused { ended: Some(ended) },
                 None => State::Call {
@@ -155,6 +159,13 @@ where
                 Some(ended) => ended,
                 None => panic!("BoundaryFuture polled after it was ready"),
             },
+        };
+        let attempts = this.attempts.as_ref().map_or(0, |log| log.len());
+        let refusal = if attempts > 1 {
+            // We have asked again already; the caller's library is not to do so once more.
+            refusal.should_retry(false)
+        } else {
+            refusal
         };
         let mut answer = refusal.respond(*this.dialect, *this.id);
         // Budget and meter outside have to know whether it may be billed.

@@ -113,8 +113,9 @@ impl Answer {
 
     /// Sends so many data frames, then nothing for ever.
     ///
-    /// The last of this, [`reset_after`](Self::reset_after) and
-    /// [`truncate_after`](Self::truncate_after) holds.
+    /// The last of this, [`reset_after`](Self::reset_after),
+    /// [`truncate_after`](Self::truncate_after) and [`time_out_after`](Self::time_out_after)
+    /// holds.
     #[must_use]
     pub fn stall_after(self, frames: usize) -> Self {
         self.stop(Stop::Stall(frames))
@@ -130,6 +131,13 @@ impl Answer {
     #[must_use]
     pub fn truncate_after(self, frames: usize) -> Self {
         self.stop(Stop::Truncate(frames))
+    }
+
+    /// Sends so many data frames, then nothing for `silence`, then the error of a client that
+    /// ran out of patience: what is behind an HTTP client with an idle timeout.
+    #[must_use]
+    pub fn time_out_after(self, frames: usize, silence: Duration) -> Self {
+        self.stop(Stop::TimeOut(frames, silence))
     }
 
     /// Sends so many events of the stream, then an `error` event, then ends.
@@ -157,7 +165,8 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// For [`refused_connection`](Self::refused_connection) and [`reset`](Self::reset).
+    /// For [`refused_connection`](Self::refused_connection), [`reset`](Self::reset) and
+    /// [`timed_out`](Self::timed_out).
     pub fn response(&self) -> Result<http::Response<ScriptedBody>, TransportError> {
         self.play(None)
     }

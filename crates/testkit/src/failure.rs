@@ -87,6 +87,13 @@ impl Answer {
         Self::silent(Outcome::Reset)
     }
 
+    /// No answer for `silence`, then the error of a client that ran out of patience:
+    /// [`TransportError::timeout`](tower_claude_core::TransportError::timeout).
+    #[must_use]
+    pub fn timed_out(silence: Duration) -> Self {
+        Self::silent(Outcome::TimedOut).head_delay(silence)
+    }
+
     pub(crate) fn failure(
         status: u16,
         error_type: &str,

@@ -57,6 +57,7 @@
 //! - [`ScriptedBody`] is the body alone, with a [`BodyObserver`] that sees it dropped.
 //! - [`ServiceProbe`] wraps any service and panics when its contract is broken.
 //! - [`Scenario`] is a table of parts to play by name, for tests from outside the process.
+//! - [`fault_matrix`] runs every fault of an upstream, in every phase, through any stack.
 //!
 //! # Order
 //!
@@ -91,6 +92,7 @@ mod failure;
 mod fake_claude;
 #[cfg(feature = "server")]
 mod fake_server;
+pub mod fault_matrix;
 #[cfg(feature = "redis")]
 mod fault_proxy;
 mod future;

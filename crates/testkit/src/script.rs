@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tower_claude_core::TransportError;
+use tower_claude_core::{Sent, TransportError};
 
 use crate::content::Content;
 use crate::{Ended, Split, Step};
@@ -34,6 +34,7 @@ pub(crate) enum Outcome {
     Reply,
     Refused,
     Reset,
+    TimedOut,
 }
 
 /// Where the body leaves the script, in data frames.
@@ -42,6 +43,8 @@ pub(crate) enum Stop {
     Stall(usize),
     Reset(usize),
     Truncate(usize),
+    /// After a silence of so long.
+    TimeOut(usize, Duration),
 }
 
 // === impl Script ===
@@ -75,9 +78,12 @@ impl Script {
             .cut(&self.content.bytes, &self.content.event_ends);
         let kept = match self.stop {
             None => frames.len(),
-            Some(Stop::Stall(kept) | Stop::Reset(kept) | Stop::Truncate(kept)) => {
-                kept.min(frames.len())
-            }
+            Some(
+                Stop::Stall(kept)
+                | Stop::Reset(kept)
+                | Stop::Truncate(kept)
+                | Stop::TimeOut(kept, _),
+            ) => kept.min(frames.len()),
         };
         let is_cut = kept < frames.len() || !self.content.is_whole;
 
@@ -92,6 +98,9 @@ impl Script {
             Some(Stop::Stall(_)) => steps.push(Step::Stall),
             Some(Stop::Reset(_)) => steps.push(Step::Fail("connection reset by peer".to_owned())),
             Some(Stop::Truncate(_)) => {}
+            Some(Stop::TimeOut(_, silence)) => {
+                steps.extend([Step::Wait(silence), Step::TimeOut]);
+            }
             None => steps.extend(self.trailers.clone().map(Step::Trailers)),
         }
 
@@ -107,6 +116,7 @@ impl Script {
         match self.outcome {
             Outcome::Reply => None,
             Outcome::Refused => Some(TransportError::not_sent("connection refused")),
+            Outcome::TimedOut => Some(TransportError::timeout(Sent::Maybe)),
             Outcome::Reset => Some(TransportError::no_reply("connection reset by peer")),
         }
     }

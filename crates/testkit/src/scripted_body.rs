@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
-use tower_claude_core::BoxError;
+use tower_claude_core::{BoxError, Sent, TransportError};
 
 use crate::body_observer::Watch;
 use crate::receipt::Receipt;
@@ -58,7 +58,7 @@ impl ScriptedBody {
             left = match step {
                 Step::Data(bytes) => left.map(|left| left + bytes.len() as u64),
                 Step::Wait(_) => left,
-                Step::Stall | Step::Fail(_) | Step::Trailers(_) => None,
+                Step::Stall | Step::Fail(_) | Step::TimeOut | Step::Trailers(_) => None,
             };
         }
         Self::play(steps, left, None)
@@ -163,6 +163,12 @@ impl Body for ScriptedBody {
                     this.next = this.steps.len();
                     this.finish(Some(Ended::Reset));
                     return Poll::Ready(Some(Err(error)));
+                }
+                Some(Step::TimeOut) => {
+                    this.next = this.steps.len();
+                    this.finish(Some(Ended::Stalled));
+                    let error = TransportError::timeout(Sent::Maybe);
+                    return Poll::Ready(Some(Err(error.into())));
                 }
             }
         }

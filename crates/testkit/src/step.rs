@@ -15,6 +15,8 @@ pub enum Step {
     Stall,
     /// Yields an error with this text, then nothing more.
     Fail(String),
+    /// Yields the error of a client that ran out of patience, then nothing more.
+    TimeOut,
     /// Yields a trailers frame.
     Trailers(HeaderMap),
 }

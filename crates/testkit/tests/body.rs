@@ -6,7 +6,8 @@ use http::HeaderMap;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio_test::{assert_pending, assert_ready};
-use tower_claude_testkit::{ScriptedBody, Step};
+use tower_claude_core::TransportError;
+use tower_claude_testkit::{Answer, ScriptedBody, Step};
 
 #[test]
 fn tells_its_length_and_its_end_as_it_goes() {
@@ -95,4 +96,20 @@ async fn waits_and_then_sends_trailers() {
     assert!(frame.is_woken());
     let frame = assert_ready!(frame.poll()).unwrap().unwrap();
     assert!(frame.is_trailers());
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_out_of_patience_as_a_client_does() {
+    let answer = Answer::message("m").text("one").into_stream();
+    let response = answer
+        .time_out_after(1, Duration::from_secs(300))
+        .response()
+        .unwrap();
+    let mut body = response.into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    let began = tokio::time::Instant::now();
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(began.elapsed().as_secs(), 300);
+    assert!(TransportError::find(&error).is_some_and(TransportError::is_timeout));
+    assert!(body.frame().await.is_none());
 }

@@ -71,12 +71,17 @@ impl Chargeable {
         self.max_tokens
     }
 
-    /// Where the last attempt went.
-    fn last_target(&self) -> Option<Target> {
-        let mut target = None;
-        self.attempts
-            .for_each(|attempt| target.clone_from(&attempt.target));
-        target
+    /// Of which attempt the answer is that got here: the one that says so, or else the last.
+    fn answered_by(&self) -> (Option<usize>, Option<Target>) {
+        let (mut number, mut found, mut is_sure) = (0, (None, None), false);
+        self.attempts.for_each(|attempt| {
+            if attempt.is_final || !is_sure {
+                found = (Some(number), attempt.target.clone());
+                is_sure = attempt.is_final;
+            }
+            number += 1;
+        });
+        found
     }
 
     /// So many tokens, at what the answer says they cost, or else at most.
@@ -128,16 +133,18 @@ impl Outcome<'_> {
         if matches!(self, Self::NotAsked) || !call.is_messages() {
             return Amounts::new(self.counts(call, held), 0, 0);
         }
-        // An answer that got here is the last attempt's, and is counted below.
-        let is_answered = matches!(self, Self::Unbilled | Self::Answered(_));
-        let earlier = attempts.len().saturating_sub(usize::from(is_answered));
+        // An answer that got here is counted below.
+        let (answered_by, target) = match self {
+            Self::Unbilled | Self::Answered(_) => call.answered_by(),
+            _ => (None, None),
+        };
         let failed = match self {
             Self::Failed(kind) => Some(kind),
             _ => None,
         };
         let mut index = 0;
         attempts.for_each(|attempt| {
-            if index < earlier && !(is_answered && attempt.is_final) {
+            if answered_by != Some(index) {
                 let failure = attempt.failure.or(failed);
                 charged = charged.plus(billed(attempt, failure, call, held));
             }
@@ -145,7 +152,6 @@ impl Outcome<'_> {
         });
         let last = match self {
             Self::Answered(cell) => {
-                let target = call.money.as_ref().and_then(|_| call.last_target());
                 cell.read(|metered| answered(metered, target.as_ref(), call, held))
             }
             // Nobody wrote the attempt down: there was one.

@@ -13,6 +13,8 @@
 //! | [`AuthorizeLayer`] | may they use this endpoint and this model? | `tenant-auth` |
 //! | `BatchesLayer` | whose batch is this? | `batches` |
 //! | [`TokenBudgetLayer`] | may they spend it? | `token-budget` |
+//! | `HeartbeatLayer` | is this long call still alive? | `heartbeat` |
+//! | `ContinuationLayer` | can a text that broke off be finished? | `continuation` |
 //! | [`FailoverLayer`] | where else can it run? | `failover` |
 //! | [`RetryLayer`] | is it worth trying the same place again? | `retry` |
 //!
@@ -22,11 +24,13 @@
 //!
 //! # Features
 //!
-//! All layers but two are on by default. `capture` adds the one that keeps text, `batches` the one
-//! that keeps the batches of tenants apart; `platforms` adds Claude's API as a service, and `tls`
-//! lets it speak HTTPS. `metrics` and `tracing` let the meter write to those facades; `metrics` is
-//! on wherever `usage-meter` is, because that has it by default. `redis` (and `redis-tls`) lets
-//! processes share what they keep, and `keygen` makes keys for tenants.
+//! All layers but four are on by default. `capture` adds the one that keeps text, `batches` the
+//! one that keeps the batches of tenants apart, `heartbeat` the one that pings until there is an
+//! answer, `continuation` the one that has texts that broke off finished; `platforms` adds
+//! Claude's API as a service, and `tls` lets it speak HTTPS. `metrics` and `tracing` let the meter
+//! write to those facades; `metrics` is on wherever `usage-meter` is, because that has it by
+//! default. `redis` (and `redis-tls`) lets processes share what they keep, and `keygen` makes keys
+//! for tenants.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -34,11 +38,15 @@
 pub use tower_claude_batches as batches;
 #[cfg(feature = "capture")]
 pub use tower_claude_capture as capture;
+#[cfg(feature = "continuation")]
+pub use tower_claude_continuation as continuation;
 pub use tower_claude_core as core;
 pub use tower_claude_pricing as pricing;
 
 #[cfg(feature = "failover")]
 pub use tower_claude_failover as failover;
+#[cfg(feature = "heartbeat")]
+pub use tower_claude_heartbeat as heartbeat;
 #[cfg(feature = "platforms")]
 pub use tower_claude_platforms as platforms;
 #[cfg(feature = "retry")]
@@ -56,9 +64,15 @@ pub use tower_claude_batches::BatchesLayer;
 #[cfg(feature = "capture")]
 #[doc(no_inline)]
 pub use tower_claude_capture::CaptureLayer;
+#[cfg(feature = "continuation")]
+#[doc(no_inline)]
+pub use tower_claude_continuation::ContinuationLayer;
 #[cfg(feature = "failover")]
 #[doc(no_inline)]
 pub use tower_claude_failover::FailoverLayer;
+#[cfg(feature = "heartbeat")]
+#[doc(no_inline)]
+pub use tower_claude_heartbeat::HeartbeatLayer;
 #[cfg(feature = "retry")]
 #[doc(no_inline)]
 pub use tower_claude_retry::RetryLayer;

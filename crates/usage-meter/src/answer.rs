@@ -17,6 +17,8 @@ pub(crate) struct Answer {
     cell: UsageCell,
     /// Whether it is a stream of messages.
     is_stream: bool,
+    /// Whether it is of messages: those have an end of their own that can be missing.
+    is_messages: bool,
     awaits_first_token: bool,
     /// How it failed, if whoever looked into it says so.
     failure: Option<FailureKind>,
@@ -47,6 +49,7 @@ impl Answer {
         Self {
             is_stream: is_messages && cell.read(|metered| metered.is_stream),
             cell,
+            is_messages,
             awaits_first_token: is_messages && head.status.is_success(),
             failure: head.extensions.get().map(|failure: &Failure| failure.kind),
             attempts: Arc::clone(call.attempts()),
@@ -83,8 +86,7 @@ impl Answer {
     ) {
         let end = if is_success(record.status) {
             match self.cell.read(|metered| metered.end) {
-                // Only streams of messages have an end of their own that can be missing.
-                Some(End::Truncated) if looked == End::Complete && !self.is_stream => looked,
+                Some(End::Truncated) if looked == End::Complete && !self.is_messages => looked,
                 Some(said) => said,
                 // Cut between whoever reads along and here.
                 None if looked == End::Complete && self.is_stream => End::Truncated,
@@ -99,7 +101,7 @@ impl Answer {
         let mut log = Attempts::read(&self.attempts, started, &mut biller, true);
         let failure = self.failure.map(Failure::new);
         log.stand_in(record.target.clone(), failure.as_ref());
-        let attempt = log.write(record, &biller, true);
+        let attempt = log.write(record, &biller);
         let (cost, failure) = self.cell.read(|metered| {
             metered::write(record, metered, &settings.names);
             let cost = biller.answer(record.status, metered, record.target.as_ref());

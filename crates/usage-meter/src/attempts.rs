@@ -16,6 +16,8 @@ pub(crate) struct Attempts {
     is_unknown: bool,
     /// Which one the answer is of.
     of_answer: usize,
+    /// Whether the caller gets the answer of one of them, which is billed apart.
+    has_answer: bool,
     estimated_input_tokens: Option<u64>,
 }
 
@@ -43,6 +45,7 @@ impl Attempts {
             billed: Ok(Cost::ZERO),
             is_unknown: false,
             of_answer,
+            has_answer,
             estimated_input_tokens: log.estimated_input_tokens(),
         };
         let started = started.into_std();
@@ -66,7 +69,7 @@ impl Attempts {
         if !self.records.is_empty() {
             return;
         }
-        self.is_unknown = failure.is_none_or(Failure::possibly_billed);
+        self.is_unknown = !self.has_answer && failure.is_none_or(Failure::possibly_billed);
         self.records.push(AttemptRecord {
             target,
             started: Duration::ZERO,
@@ -88,17 +91,10 @@ impl Attempts {
     }
 
     /// Writes the log into the record; which attempt the answer is of is the answer.
-    pub(crate) fn write(
-        self,
-        record: &mut UsageRecord,
-        biller: &Biller<'_>,
-        has_answer: bool,
-    ) -> usize {
+    pub(crate) fn write(self, record: &mut UsageRecord, biller: &Biller<'_>) -> usize {
         record.bill(match self.billed {
-            // With an answer, the sum is of what is known: the log shows what may be missing.
-            Ok(_) if self.is_unknown && !has_answer && !biller.is_free() => {
-                Err(Unpriced::UsageMissing)
-            }
+            // What is known of the others is no sum: nobody could see what is missing in it.
+            Ok(_) if self.is_unknown && !biller.is_free() => Err(Unpriced::UsageMissing),
             billed => billed,
         });
         record.price_version = biller.version();

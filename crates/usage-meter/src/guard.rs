@@ -159,7 +159,7 @@ impl Guard {
                 if record.outcome != Outcome::Refused {
                     log.stand_in(record.target.clone(), head.extensions.get::<Failure>());
                 }
-                log.write(record, &biller, false);
+                log.write(record, &biller);
             }
             Stage::Said
         });
@@ -250,7 +250,7 @@ impl Guard {
             if has_panicked {
                 log.panicked();
             }
-            log.write(record, &biller, false);
+            log.write(record, &biller);
         });
     }
 

@@ -97,8 +97,8 @@
 //! The counts are the answer's top-level usage. The cost is of all attempts and `iterations`,
 //! each at its own model. It is 0 where nothing is billed: what we refused, other endpoints
 //! than messages, error answers, errors in band before content, unbilled refusals. It is
-//! `null` where the usage is not known, and `unpriced` then says why. An earlier attempt that
-//! may have been billed without a report adds nothing to it: the attempt log shows it.
+//! `null` where the usage is not known, also of an earlier attempt that may have been billed
+//! without a report; `unpriced` then says why.
 //!
 //! # Where records go
 //!

@@ -1,175 +1,33 @@
-//! The queue beside a naive model of it: lists, no wakers, nothing ever forgotten.
+//! A naive model of the queue: lists, no wakers, nothing ever forgotten.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
-    Join { lane: u8, tenant: u8, urgency: u8 },
-    Poll(usize),
-    Leave(usize),
-}
-
-pub(super) struct World {
-    queue: Arc<WaitQueue>,
-    calls: Vec<Call>,
-    model: Model,
-}
-
-struct Call {
-    ticket: Ticket,
-    number: u64,
-    wakes: Arc<Wakes>,
-    last_poll: LastPoll,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum LastPoll {
-    Never,
-    /// After so many wakes.
-    Pending(usize),
-    Ready,
-    Displaced,
-}
-
 #[derive(Default)]
-struct Wakes(AtomicUsize);
-
-#[derive(Default)]
-struct Model {
-    waiting: Vec<Entry>,
+pub(super) struct Model {
+    pub(super) waiting: Vec<Entry>,
     /// In which round a tenant is due, and in which round its line is.
     due: HashMap<(Place, Party), u64>,
     rounds: HashMap<Place, u64>,
     number: u64,
 }
 
-type Place = (Lane, u8);
+pub(super) type Place = (Lane, u8);
 
 #[derive(Clone, PartialEq)]
-struct Entry {
+pub(super) struct Entry {
     place: Place,
     party: Party,
-    number: u64,
+    pub(super) number: u64,
     had_turn: bool,
-}
-
-// === impl World ===
-
-impl World {
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            queue: Arc::new(WaitQueue::new(NonZeroUsize::new(most).unwrap())),
-            calls: Vec::new(),
-            model: Model::default(),
-        }
-    }
-
-    pub(super) fn step(&mut self, step: Step) {
-        let wakes_before = self.wakes();
-        let mut displaced = None;
-        let pick = |at: usize| at.checked_rem(self.calls.len());
-        match step {
-            Step::Join {
-                lane,
-                tenant,
-                urgency,
-            } => {
-                let lane = Lane {
-                    class: lane,
-                    ..Lane::default()
-                };
-                let party = party(tenant);
-                let joined = self.queue.join(lane, party.clone(), urgency);
-                let expected = self.model.join(self.queue.most, (lane, urgency), party);
-                assert_eq!(joined.is_ok(), expected.is_ok());
-                if let (Ok(ticket), Ok((number, victim))) = (joined, expected) {
-                    displaced = victim;
-                    self.calls.push(Call {
-                        ticket,
-                        number,
-                        wakes: Arc::default(),
-                        last_poll: LastPoll::Never,
-                    });
-                }
-            }
-            Step::Poll(at) => {
-                let Some(at) = pick(at) else { return };
-                let call = &mut self.calls[at];
-                let waker = Waker::from(Arc::clone(&call.wakes));
-                let wakes = call.wakes.0.load(Relaxed);
-                let poll = call.ticket.poll_front(&mut Context::from_waker(&waker));
-                call.last_poll = match poll {
-                    Poll::Pending => LastPoll::Pending(wakes),
-                    Poll::Ready(Ok(())) => LastPoll::Ready,
-                    Poll::Ready(Err(Displaced)) => LastPoll::Displaced,
-                };
-                assert_eq!(poll, self.model.poll(call.number));
-            }
-            Step::Leave(at) => {
-                let Some(at) = pick(at) else { return };
-                let call = self.calls.swap_remove(at);
-                self.model.leave(call.number);
-            }
-        }
-        self.check(displaced);
-        let woken = self.wakes() - wakes_before.min(self.wakes());
-        assert!(
-            woken <= 1 + usize::from(displaced.is_some()),
-            "{woken} woken"
-        );
-    }
-
-    fn check(&self, displaced: Option<u64>) {
-        assert_eq!(self.queue.len(), self.model.waiting.len());
-        for class in 0..3 {
-            let lane = Lane {
-                class,
-                ..Lane::default()
-            };
-            let first = self.model.first(lane).map(|entry| entry.number);
-            assert_eq!(self.queue.lines().first(lane), first);
-            assert_eq!(self.queue.is_waiting(lane), first.is_some());
-            let told = [first, displaced];
-            for call in self
-                .calls
-                .iter()
-                .filter(|call| told.contains(&Some(call.number)))
-            {
-                if let LastPoll::Pending(wakes) = call.last_poll {
-                    assert!(call.wakes.0.load(Relaxed) > wakes, "a wake-up was lost");
-                }
-            }
-        }
-    }
-
-    fn wakes(&self) -> usize {
-        let calls = self.calls.iter();
-        calls.map(|call| call.wakes.0.load(Relaxed)).sum()
-    }
-}
-
-fn party(tenant: u8) -> Party {
-    (tenant > 0).then(|| TenantId::new(&format!("tenant-{tenant}")).unwrap())
-}
-
-// === impl Wakes ===
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Relaxed);
-    }
 }
 
 // === impl Model ===
 
 impl Model {
     /// The number of the call that joined, and of the one that was sent away for it.
-    fn join(
+    pub(super) fn join(
         &mut self,
         most: usize,
         place: Place,
@@ -180,13 +38,7 @@ impl Model {
             let own = self.length(place, &party);
             let worst = self.waiting.iter().max_by_key(|entry| {
                 let length = self.length(entry.place, &entry.party);
-                (
-                    entry.place.1,
-                    length,
-                    entry.place.0,
-                    entry.party.clone(),
-                    entry.number,
-                )
+                (entry.place.1, length, entry.number)
             });
             let worst = worst.cloned().unwrap();
             let length = self.length(worst.place, &worst.party);
@@ -212,7 +64,7 @@ impl Model {
         Ok((number, victim))
     }
 
-    fn poll(&mut self, number: u64) -> Poll<Result<(), Displaced>> {
+    pub(super) fn poll(&mut self, number: u64) -> Poll<Result<(), Displaced>> {
         let Some(at) = self.waiting.iter().position(|entry| entry.number == number) else {
             return Poll::Ready(Err(Displaced));
         };
@@ -224,7 +76,7 @@ impl Model {
         Poll::Ready(Ok(()))
     }
 
-    fn leave(&mut self, number: u64) {
+    pub(super) fn leave(&mut self, number: u64) {
         let Some(entry) = self.waiting.iter().find(|entry| entry.number == number) else {
             return;
         };
@@ -249,7 +101,7 @@ impl Model {
         }
     }
 
-    fn first(&self, lane: Lane) -> Option<&Entry> {
+    pub(super) fn first(&self, lane: Lane) -> Option<&Entry> {
         let in_lane = self.waiting.iter().filter(|entry| entry.place.0 == lane);
         let first_of_tenant = in_lane.filter(|entry| {
             !self.waiting.iter().any(|other| {

@@ -239,7 +239,9 @@ impl JsonLinesWriter {
 
     /// Writes on from where the last try stopped, so that no line is written twice.
     fn write_from(&mut self, progress: &mut Progress) -> io::Result<()> {
-        if !std::mem::replace(&mut progress.has_begun, true)
+        // Whoever only wants to know that all is written begins no new file.
+        if !self.lines.is_empty()
+            && !std::mem::replace(&mut progress.has_begun, true)
             && self.out.begin(self.lines.len() as u64).is_err()
         {
             // A file that is too long is better than none.

@@ -112,8 +112,8 @@ impl Role {
             "core" => Self::Core,
             "pricing" => Self::Pricing,
             "testkit" => Self::Testkit,
-            "batches" | "capture" | "failover" | "retry" | "tenant-auth" | "token-budget"
-            | "usage-meter" => Self::Layer,
+            "batches" | "capture" | "continuation" | "failover" | "heartbeat" | "retry"
+            | "tenant-auth" | "token-budget" | "usage-meter" => Self::Layer,
             "platforms" => Self::Platforms,
             "tower-claude" => Self::Facade,
             "gateway" => Self::Gateway,

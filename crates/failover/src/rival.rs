@@ -1,0 +1,96 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::time::Sleep;
+use tower_claude_core::{CallBody, Failure};
+use tower_service::Service;
+
+use crate::Route;
+use crate::journey::Journey;
+use crate::state::State;
+use crate::verdict::Answer;
+
+/// The second target of a call that is asked at two at a time, if it comes to that.
+pub(crate) enum Rival<S, F, B>
+where
+    B: Body,
+{
+    /// Not thought of: the first has not been asked.
+    Idle,
+    /// Asked when this is over.
+    Armed(Pin<Box<Sleep>>),
+    /// Asked, with a service of its own: readiness belongs to one attempt.
+    Running(Box<(S, Pin<Box<State<F, B>>>)>),
+    /// Not asked, or not any longer.
+    Over,
+}
+
+// === impl Rival ===
+
+impl<S, F, B> Rival<S, F, B>
+where
+    B: Body,
+{
+    pub(crate) const fn is_running(&self) -> bool {
+        matches!(self, Self::Running(_))
+    }
+
+    /// What the rival answers, if it is asked; `is_asking` says whether the first one still is.
+    pub(crate) fn poll<R>(
+        &mut self,
+        inner: &S,
+        journey: &mut Journey<R>,
+        is_asking: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Answer<B>, S::Error>>
+    where
+        S: Service<Request<CallBody>, Response = Response<B>, Future = F> + Clone,
+        S::Error: 'static,
+        F: Future<Output = Result<Response<B>, S::Error>>,
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: 'static,
+        R: Route,
+    {
+        loop {
+            let next = match self {
+                Self::Over => return Poll::Pending,
+                Self::Idle if !is_asking => return Poll::Pending,
+                Self::Idle => match journey.hedge_after() {
+                    Some(wait) => Self::Armed(Box::pin(tokio::time::sleep(wait))),
+                    None => Self::Over,
+                },
+                Self::Armed(sleep) => {
+                    ready!(sleep.as_mut().poll(cx));
+                    match journey.rival().filter(|_| is_asking) {
+                        Some(onward) => {
+                            let state = Box::pin(State::Ready { onward });
+                            Self::Running(Box::new((inner.clone(), state)))
+                        }
+                        None => Self::Over,
+                    }
+                }
+                Self::Running(lane) => {
+                    let (inner, state) = &mut **lane;
+                    let answer = ready!(state.as_mut().drive(inner, journey, cx));
+                    *self = Self::Over;
+                    return Poll::Ready(answer);
+                }
+            };
+            *self = next;
+        }
+    }
+}
+
+/// Whether nothing better can come from elsewhere.
+pub(crate) fn is_good<B, E>(answer: &Result<Answer<B>, E>) -> bool
+where
+    B: Body,
+{
+    answer.as_ref().is_ok_and(|answer| {
+        answer.status().is_success() && answer.extensions().get::<Failure>().is_none()
+    })
+}
