@@ -66,7 +66,7 @@ struct Size {
 // === impl Allowance ===
 
 impl Allowance {
-    /// The longest a reckoning is believed; by then one more call may find out.
+    /// The longest wait it says; who asks again after it may hear of more.
     const LONGEST: Duration = Duration::from_secs(120);
 
     /// A call goes out.

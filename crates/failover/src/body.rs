@@ -100,9 +100,10 @@ where
 
 impl Drop for Judge {
     fn drop(&mut self) {
-        let Some(permit) = self.permit.take() else {
+        let Some(mut permit) = self.permit.take() else {
             return;
         };
+        self.cell.read(|metered| permit.took(&metered.usage));
         match self.cell.read(|metered| (metered.end, metered.failure)) {
             (Some(End::Complete), _) => permit.succeed(),
             (Some(End::Errored | End::Truncated), kind) => {

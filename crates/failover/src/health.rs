@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_claude_core::{FailureKind, Target};
 
-use crate::ModelClass;
 use crate::lobby::Lobby;
 use crate::pool::Pool;
 use crate::slot::Slot;
+use crate::{ModelClass, Utilisation};
 
 /// A view of how the targets are doing, for pages and probes. A clone is a reference count.
 ///
@@ -33,6 +33,11 @@ pub struct TargetHealth {
     /// How long until the last of its breakers, rate limits and spending limits lets calls
     /// through again; `None` if all do now.
     pub closed_for: Option<Duration>,
+    /// How much of its account's limits is used, by class of models; empty if it has not said.
+    pub used: Vec<Utilisation>,
+    /// How many values of headers it has sent that made no sense and were ignored or cut: waits
+    /// that are negative or last for months, limits that contradict themselves.
+    pub distrusted_headers: u64,
     /// What last went wrong with it; `None` once a call of that class of models went well.
     ///
     /// A refused credential of ours is seen here: it closes nothing.

@@ -9,7 +9,7 @@ use crate::Route;
 use crate::layer::Shared;
 use crate::lobby::Lobby;
 use crate::permit::Permit;
-use crate::plan::all_closed;
+use crate::plan::{Aim, all_closed};
 use crate::urgency::urgency;
 use crate::verdict::Onward;
 use crate::wait::Wait;
@@ -103,7 +103,7 @@ where
         let closed = if is_behind {
             Closed::NOW
         } else {
-            match way.set_out(&self.shared, to_stay, Instant::now()) {
+            match way.set_out(&self.shared, Aim::WithRoom, to_stay) {
                 Ok(permit) => return self.depart(permit, request),
                 Err(closed) => closed,
             }
@@ -127,7 +127,7 @@ where
         request: &Request<CallBody>,
     ) -> Option<Departure> {
         let way = self.way.as_mut()?;
-        match way.set_out(&self.shared, wait.to_stay(), Instant::now()) {
+        match way.set_out(&self.shared, Aim::WithRoom, wait.to_stay()) {
             Ok(permit) => Some(self.depart(permit, request)),
             Err(closed)
                 if closed
@@ -145,10 +145,9 @@ where
         let Some(way) = self.way.as_mut() else {
             return Departure::Refused(all_closed(closed.soonest));
         };
-        let now = Instant::now();
-        let permit = match way.set_out(&self.shared, Duration::ZERO, now) {
+        let permit = match way.set_out(&self.shared, Aim::Open, Duration::ZERO) {
             Ok(permit) => Ok(permit),
-            Err(closed) => way.step_down(&self.shared, now).ok_or(closed),
+            Err(closed) => way.step_down(&self.shared).ok_or(closed),
         };
         match permit {
             Ok(permit) => self.depart(permit, request),
@@ -176,7 +175,7 @@ where
             // Another model helps only where this one is what is short.
             let is_about_model = failure.kind.scope() == Scope::ModelClass;
             is_about_model
-                .then(|| way.step_down(&self.shared, now))
+                .then(|| way.step_down(&self.shared))
                 .flatten()
         })?;
         let request = self.spare.as_ref()?.request()?;

@@ -116,7 +116,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg_attr(not(test), expect(dead_code, reason = "wired next"))]
+mod account;
 mod allowance;
 mod body;
 mod breaker;
@@ -155,6 +155,7 @@ mod state;
 mod trial;
 mod turn;
 mod urgency;
+mod utilisation;
 mod verdict;
 mod wait;
 mod wait_queue;
@@ -176,4 +177,5 @@ pub use model_fallbacks::ModelFallbacks;
 pub use order::Order;
 pub use route::Route;
 pub use service::Failover;
+pub use utilisation::Utilisation;
 pub use waiting::Waiting;

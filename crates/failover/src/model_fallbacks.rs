@@ -62,9 +62,8 @@ impl ModelFallbacks {
         if models.is_empty() || models.iter().any(|model| model.is_empty()) {
             return Err(ConfigError::no_fallback(asked));
         }
-        let is_twice = |(at, model): (usize, &Box<str>)| models[..at].contains(model);
         let is_there = self.lists.iter().any(|list| *list.pattern == *asked);
-        if is_there || models.iter().enumerate().any(is_twice) {
+        if is_there || has_twice(&models) {
             return Err(ConfigError::fallback_twice(asked));
         }
         self.lists.push(Fallbacks {
@@ -102,6 +101,17 @@ impl ModelFallbacks {
         }
         false
     }
+}
+
+fn has_twice(models: &[Box<str>]) -> bool {
+    let mut rest = models;
+    while let Some((model, others)) = rest.split_first() {
+        if others.contains(model) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 impl fmt::Debug for ModelFallbacks {

@@ -1,9 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tower_claude_core::{Failure, Target};
+use http::HeaderMap;
+use tower_claude_core::{Failure, Target, Usage};
 
 use crate::ModelClass;
+use crate::allowance::Outgoing;
 use crate::circuit::Pass;
 use crate::ladder::Step;
 use crate::pool::Pool;
@@ -20,6 +22,8 @@ pub(crate) struct Permit {
     step: Option<Step>,
     /// `None` once it has been used up.
     pass: Option<Pass>,
+    /// `None` if the limits of messages do not count it, and once it has ended.
+    outgoing: Option<Outgoing>,
 }
 
 // === impl Permit ===
@@ -37,6 +41,32 @@ impl Permit {
             class,
             step,
             pass: Some(pass),
+            outgoing: None,
+        }
+    }
+
+    /// A call about a message goes out with it.
+    pub(crate) fn start(&mut self) {
+        self.outgoing = Some(self.slot().account().start(self.class));
+    }
+
+    /// The head of an answer has come.
+    pub(crate) fn learn(&mut self, headers: &HeaderMap) {
+        if let Some(mut outgoing) = self.outgoing.take() {
+            let account = self.slot().account();
+            account.learn(self.class, &mut outgoing, headers);
+            self.outgoing = Some(outgoing);
+        }
+    }
+
+    /// The answer took so much, as the limits count it.
+    pub(crate) fn took(&mut self, usage: &Usage) {
+        if let Some(outgoing) = self.outgoing.take() {
+            let input = usage
+                .input_tokens
+                .map(|input| input.saturating_add(usage.cache_creation_tokens()));
+            let account = self.slot().account();
+            account.end(self.class, outgoing, (input, usage.output_tokens));
         }
     }
 
@@ -64,6 +94,10 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        if let Some(outgoing) = self.outgoing.take() {
+            let account = self.slot().account();
+            account.end(self.class, outgoing, (None, None));
+        }
         if let Some(pass @ Pass::Probe(_)) = self.pass {
             self.slot().release(self.class, pass);
         }

@@ -20,6 +20,15 @@ pub(crate) struct Plan {
     pub(crate) missed: Option<(usize, Duration)>,
 }
 
+/// Which targets count as open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// Those whose account has something left, as far as is known.
+    WithRoom,
+    /// Those that take calls, even if their account may answer that it has nothing left.
+    Open,
+}
+
 /// Plans a leg. `slots` are the targets that may serve the call: the route chooses among them
 /// only.
 pub(crate) fn plan<R>(
@@ -28,7 +37,7 @@ pub(crate) fn plan<R>(
     tenant: Option<&Tenant>,
     slots: &Order,
     leg: &Leg,
-    now: Instant,
+    (aim, now): (Aim, Instant),
 ) -> Plan
 where
     R: Route,
@@ -47,7 +56,10 @@ where
     for (candidate, slot) in candidates.iter_mut().zip(slots.iter()) {
         *candidate = Candidate {
             target: pool.target(slot, leg.step),
-            closed_for: pool.closed_for(slot, leg.class, now),
+            closed_for: match pool.closed_for(slot, leg.class, now) {
+                None if aim == Aim::WithRoom => pool.short_for(slot, leg.class, now),
+                closed_for => closed_for,
+            },
         };
     }
     let candidates = &*candidates;

@@ -87,6 +87,16 @@ impl Pool {
         self.slots[slot].closed_for(class, now)
     }
 
+    /// How long a target's account would rather not have another call.
+    pub(crate) fn short_for(
+        &self,
+        slot: usize,
+        class: ModelClass,
+        now: Instant,
+    ) -> Option<Duration> {
+        self.slots[slot].account().short_for(class, now)
+    }
+
     /// Lets an attempt through to a target, if it takes one.
     pub(crate) fn admit(
         self: &Arc<Self>,

@@ -24,9 +24,18 @@ where
     /// Asked when this is over.
     Armed(Pin<Box<Sleep>>),
     /// Asked, with a service of its own: readiness belongs to one attempt.
-    Running(Box<(S, Pin<Box<State<F, B>>>)>),
+    Running(Box<Lane<S, F, B>>),
     /// Not asked, or not any longer.
     Over,
+}
+
+/// The way of a rival.
+pub(crate) struct Lane<S, F, B>
+where
+    B: Body,
+{
+    inner: S,
+    state: Pin<Box<State<F, B>>>,
 }
 
 // === impl Rival ===
@@ -67,14 +76,15 @@ where
                     ready!(sleep.as_mut().poll(cx));
                     match journey.rival().filter(|_| is_asking) {
                         Some(onward) => {
+                            let inner = inner.clone();
                             let state = Box::pin(State::Ready { onward });
-                            Self::Running(Box::new((inner.clone(), state)))
+                            Self::Running(Box::new(Lane { inner, state }))
                         }
                         None => Self::Over,
                     }
                 }
                 Self::Running(lane) => {
-                    let (inner, state) = &mut **lane;
+                    let Lane { inner, state } = &mut **lane;
                     let answer = ready!(state.as_mut().drive(inner, journey, cx));
                     *self = Self::Over;
                     return Poll::Ready(answer);

@@ -4,16 +4,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_claude_core::{Failure, FailureKind, Target};
 
+use crate::account::Account;
 use crate::calm::Calm;
 use crate::circuit::{Circuit, Pass};
 use crate::deadline::{after, left};
-use crate::{Breaker, ModelClass, TargetHealth};
+use crate::{Breaker, ModelClass, TargetHealth, Utilisation};
 
 /// A target and how it is doing.
 #[derive(Debug)]
 pub(crate) struct Slot {
     target: Target,
     state: Mutex<State>,
+    account: Account,
     /// What of the state can be told without its lock, by class.
     calm: [Calm; ModelClass::ALL.len()],
 }
@@ -55,12 +57,17 @@ impl Slot {
         Self {
             target,
             state: Mutex::default(),
+            account: Account::default(),
             calm: Default::default(),
         }
     }
 
     pub(crate) const fn target(&self) -> &Target {
         &self.target
+    }
+
+    pub(crate) const fn account(&self) -> &Account {
+        &self.account
     }
 
     /// How long it will take no calls of a class; `None` if it takes one now.
@@ -104,6 +111,7 @@ impl Slot {
 
     pub(crate) fn fail(&self, class: ModelClass, pass: Pass, failure: &Failure, breaker: &Breaker) {
         let now = Instant::now();
+        self.account.distrust(failure.distrusted);
         let mut state = self.state();
         let circuit = &mut state.circuits[class.index()];
         let blame = Blame::of(failure);
@@ -148,6 +156,11 @@ impl Slot {
                 .filter_map(|circuit| circuit.closed_for(now))
                 .chain(spent)
                 .max(),
+            used: ModelClass::ALL
+                .into_iter()
+                .filter_map(|class| Utilisation::of(class, self.account.used(class, now)))
+                .collect(),
+            distrusted_headers: self.account.distrusted(),
             last_failure: circuits
                 .filter_map(Circuit::last_failure)
                 .max_by_key(|(when, _)| *when)

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 use tower_claude_core::{Attempt, Call, FailureKind, Target, UsageCell};
 
@@ -49,6 +49,13 @@ impl Trial {
     pub(crate) fn heard(mut self, status: StatusCode) -> Self {
         self.status = Some(status.as_u16());
         self
+    }
+
+    /// Notes what the head of the answer says of the account.
+    pub(crate) fn learn(&mut self, headers: &HeaderMap) {
+        if let Some(permit) = &mut self.permit {
+            permit.learn(headers);
+        }
     }
 
     /// How long it has been going on.

@@ -23,8 +23,8 @@ fn said(headers: &HeaderMap) -> Option<u8> {
     let members = members.filter_map(|value| value.to_str().ok());
     let members = members.flat_map(|value| value.split(','));
     // Of several, the last one counts, as in any dictionary of the kind.
-    let said = members.filter_map(|member| member.trim().strip_prefix("u="));
-    let said = said.last()?.split(';').next()?.trim_end();
+    let mut said = members.filter_map(|member| member.trim().strip_prefix("u="));
+    let said = said.next_back()?.split(';').next()?.trim_end();
     said.parse().ok().filter(|urgency| *urgency <= 7)
 }
 

@@ -81,6 +81,7 @@ where
     if let Some(degraded) = fallback.and_then(Degraded::to) {
         degraded.mark(&mut response);
     }
+    trial.learn(response.headers());
     let usage = UsageCell::of(&response).cloned();
     let Some(failure) = failure else {
         journey.was_good_after(trial.elapsed());

@@ -51,7 +51,7 @@ impl Waiting {
         self
     }
 
-    pub(crate) const fn to_stay(&self) -> Duration {
+    pub(crate) const fn to_stay(self) -> Duration {
         self.stay
     }
 

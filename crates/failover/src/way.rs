@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::time::Instant;
-use tower_claude_core::{Call, CallBody, Refusal, Tenant};
+use tower_claude_core::{Call, CallBody, Endpoint, Refusal, Tenant};
 
 use crate::eligible::eligible;
 use crate::layer::Shared;
 use crate::leg::Leg;
 use crate::permit::Permit;
-use crate::plan::plan;
+use crate::plan::{Aim, plan};
 use crate::pool::Pool;
 use crate::wait_queue::Lane;
 use crate::{ModelClass, Order, Route};
@@ -59,18 +59,21 @@ impl Way {
 
     /// The permit for the first target of the leg; or why there is none.
     ///
-    /// Within `to_stay` a call that is better off where it was before waits for that target.
+    /// The aim is that of messages: others have limits of their own. Within `to_stay` a call that is better off where it was before waits for that target.
     pub(crate) fn set_out<R>(
         &mut self,
         shared: &Shared<R>,
+        aim: Aim,
         to_stay: Duration,
-        now: Instant,
     ) -> Result<Permit, Closed>
     where
         R: Route,
     {
+        let now = Instant::now();
+        let aim = if self.is_message() { aim } else { Aim::Open };
         let tenant = self.tenant.as_ref();
-        let plan = plan(shared, &self.call, tenant, &self.eligible, &self.leg, now);
+        let (slots, leg) = (&self.eligible, &self.leg);
+        let plan = plan(shared, &self.call, tenant, slots, leg, (aim, now));
         if let Some((slot, wait)) = plan.missed
             && wait <= to_stay
             && !plan.order.is_empty()
@@ -96,7 +99,10 @@ impl Way {
     pub(crate) fn admit<R>(&mut self, shared: &Shared<R>, now: Instant) -> Option<Permit> {
         while let Some(slot) = self.leg.advance() {
             let model = (self.leg.class, self.leg.step);
-            if let Some(permit) = shared.pool.admit(slot, model, now) {
+            if let Some(mut permit) = shared.pool.admit(slot, model, now) {
+                if self.is_message() {
+                    permit.start();
+                }
                 return Some(permit);
             }
         }
@@ -104,13 +110,13 @@ impl Way {
     }
 
     /// The permit for a target that is asked for a model that stands in.
-    pub(crate) fn step_down<R>(&mut self, shared: &Shared<R>, now: Instant) -> Option<Permit>
+    pub(crate) fn step_down<R>(&mut self, shared: &Shared<R>) -> Option<Permit>
     where
         R: Route,
     {
         while let Some(leg) = self.next_step(&shared.pool) {
             self.leg = leg;
-            if let Ok(permit) = self.set_out(shared, Duration::ZERO, now) {
+            if let Ok(permit) = self.set_out(shared, Aim::Open, Duration::ZERO) {
                 return Some(permit);
             }
         }
@@ -150,6 +156,11 @@ impl Way {
 
     pub(crate) const fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// Whether it counts against the limits of messages.
+    fn is_message(&self) -> bool {
+        self.call.endpoint() == Endpoint::Messages
     }
 
     pub(crate) const fn tenant(&self) -> Option<&Tenant> {
