@@ -20,7 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::{Call, CallBody, Target, Tenant};
-use tower_claude_failover::{ByPriority, Candidate, Failover, FailoverLayer, Order, Route};
+use tower_claude_failover::{
+    ByPriority, Candidate, Failover, FailoverLayer, Hedge, ModelFallbacks, Order, Route, Waiting,
+};
 use tower_claude_testkit::FakeClaude;
 use world::{NAMES, Place, World, is_allowed, world};
 
@@ -68,9 +70,23 @@ impl World {
                 None => target,
             }
         });
-        FailoverLayer::new(targets)
+        let mut layer = FailoverLayer::new(targets)
             .expect("targets")
-            .possibly_billed(self.possibly_billed)
+            .possibly_billed(self.possibly_billed);
+        if self.waits {
+            layer = layer.waiting(Waiting::new());
+        }
+        if self.hedges {
+            let always = Hedge::new().quantile(0).at_least(Duration::ZERO);
+            layer = layer.hedge(always.budget(100));
+        }
+        if self.steps_down {
+            let fallbacks = ModelFallbacks::new()
+                .of("claude-opus-*", ["claude-sonnet-5-5", "claude-haiku-5-5"])
+                .expect("no cycle");
+            layer = layer.model_fallbacks(fallbacks);
+        }
+        layer
     }
 
     /// Fakes that go through their phases, and count who strays to them.
@@ -212,6 +228,9 @@ async fn the_count_of_those_who_stray_can_tell() {
         tenants: vec![Some(vec!["eu"])],
         waves: Vec::new(),
         possibly_billed: false,
+        waits: false,
+        hedges: false,
+        steps_down: false,
         seed: 0,
     };
     let strayed = Arc::default();

@@ -116,7 +116,11 @@ fn answer(
     headers::strip_hop_by_hop(&mut head.headers);
     // It is the version of the connection to upstream, and no business of a host's.
     head.version = Version::HTTP_11;
-    let end = is_plain(&head).then(|| end.unwrap_or_else(|| Instant::now() + times.request));
+    let end = if is_plain(&head) {
+        Some(end.unwrap_or_else(|| Instant::now() + times.request))
+    } else {
+        times.stream.map(|longest| Instant::now() + longest)
+    };
     let body = AnswerBody::new(TimedBody::new(body, times.idle, end));
     Response::from_parts(head, body)
 }

@@ -29,6 +29,8 @@ struct Shared {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) request: Duration,
+    /// From the head of a stream to its end; `None` is without end.
+    pub(crate) stream: Option<Duration>,
     pub(crate) idle: Duration,
 }
 

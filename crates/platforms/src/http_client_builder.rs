@@ -13,6 +13,7 @@ use crate::{ConfigError, HttpClient, Protocol};
 pub struct HttpClientBuilder {
     pub(crate) connect_timeout: Duration,
     request_timeout: Duration,
+    stream_timeout: Option<Duration>,
     idle_timeout: Duration,
     pool_idle_timeout: Duration,
     pub(crate) protocol: Protocol,
@@ -37,6 +38,7 @@ impl HttpClientBuilder {
         Self {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(600),
+            stream_timeout: None,
             idle_timeout: Duration::from_secs(300),
             pool_idle_timeout: Duration::from_secs(60),
             protocol: Protocol::Negotiated,
@@ -57,6 +59,14 @@ impl HttpClientBuilder {
     /// a file, only the head has to come in time.
     pub const fn request_timeout(mut self, time: Duration) -> Self {
         self.request_timeout = time;
+        self
+    }
+
+    /// How long a stream may last from its head on, the default being as long as it likes.
+    ///
+    /// What comes after that is lost as if upstream had fallen silent.
+    pub const fn stream_timeout(mut self, time: Duration) -> Self {
+        self.stream_timeout = Some(time);
         self
     }
 
@@ -101,6 +111,7 @@ impl HttpClientBuilder {
     pub fn build(self) -> Result<HttpClient, ConfigError> {
         let times = Times {
             request: self.request_timeout.min(LONGEST),
+            stream: self.stream_timeout.map(|time| time.min(LONGEST)),
             idle: self.idle_timeout.min(LONGEST),
         };
         let client = Client::builder(TokioExecutor::new())

@@ -209,6 +209,25 @@ async fn a_stream_that_stalls_is_a_timeout_after_what_came() {
 }
 
 #[tokio::test]
+async fn a_stream_that_lasts_too_long_is_a_timeout_though_it_never_was_silent() {
+    for (longest, is_late) in [(Some(SOON), true), (Some(SOON * 100), false), (None, false)] {
+        let answer = Answer::message("claude-opus-5-5").text("a b c d e f g h i j");
+        let answer = answer.deltas(10).into_stream().pace(SOON / 4);
+        let server = FakeServer::start(FakeClaude::sequence([answer]));
+        let mut client = HttpClient::builder();
+        if let Some(longest) = longest {
+            client = client.stream_timeout(longest);
+        }
+        let claude = claude_over(&server.base_url(), &client.build().unwrap());
+        let response = call(&claude, ask(SAY)).await.unwrap();
+        match response.into_body().collect().await {
+            Ok(_) => assert!(!is_late),
+            Err(error) => assert!(is_late && is_body_timeout(&error), "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_plain_answer_has_to_end_in_time_and_a_stream_only_to_begin() {
     for (kind, is_late) in [("application/json", true), ("text/event-stream", false)] {
         let server = Raw::start(move |mut socket| async move {

@@ -13,6 +13,10 @@ pub(crate) struct World {
     pub(crate) tenants: Vec<Labels>,
     pub(crate) waves: Vec<Wave>,
     pub(crate) possibly_billed: bool,
+    /// Whether calls wait, are asked at two targets, and step down to other models.
+    pub(crate) waits: bool,
+    pub(crate) hedges: bool,
+    pub(crate) steps_down: bool,
     pub(crate) seed: u64,
 }
 
@@ -100,14 +104,17 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
         prop::collection::vec(place(), 1..=NAMES.len()),
         prop::collection::vec(prop::option::weighted(0.8, labels), 1..4),
         prop::collection::vec(wave, 1..8),
-        any::<bool>(),
+        any::<[bool; 4]>(),
         any::<u64>(),
     )
-        .prop_map(|(places, tenants, waves, possibly_billed, seed)| World {
+        .prop_map(|(places, tenants, waves, options, seed)| World {
             places,
             tenants,
             waves,
-            possibly_billed,
+            possibly_billed: options[0],
+            waits: options[1],
+            hedges: options[2],
+            steps_down: options[3],
             seed,
         })
 }
