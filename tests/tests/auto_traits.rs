@@ -26,9 +26,11 @@ use tower_claude::capture::{
     self, CaptureBody, CaptureFile, CaptureFileThread, CaptureFileWriter, CaptureRecord,
     CaptureSink, Captured, CapturedSide, CapturedText, Redactions, Redactor, Role, Unread,
 };
+use tower_claude::continuation::{DefaultTakesPrefill, TakesPrefill};
 use tower_claude::core::*;
 use tower_claude::failover::{
-    self, Breaker, ByPriority, Candidate, Health, ModelClass, Order, Route, TargetHealth,
+    self, Breaker, ByPriority, Candidate, Health, Hedge, ModelClass, ModelFallbacks, Order, Route,
+    TargetHealth, Utilisation, Waiting,
 };
 use tower_claude::platforms::{
     self, Adapter, AnswerBody, Anthropic, ApiKey, Boundary, BoundaryFuture, BoundaryLayer,
@@ -53,8 +55,8 @@ use tower_claude::usage_meter::{
     TracingSink, Undelivered, UsageRecord, UsageSink,
 };
 use tower_claude::{
-    AuthorizeLayer, BatchesLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer,
-    TokenBudgetLayer, UsageMeterLayer,
+    AuthorizeLayer, BatchesLayer, CaptureLayer, ContinuationLayer, FailoverLayer, HeartbeatLayer,
+    RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -152,6 +154,8 @@ fn layers_are_shared_their_futures_sent_and_their_bodies_moved() {
     is_layer::<BatchesLayer<MemoryBook>, OnlySend>();
     is_layer::<AuthorizeLayer, OnlySend>();
     is_layer::<Budget, OnlySend>();
+    is_layer::<HeartbeatLayer, OnlySend>();
+    is_layer::<ContinuationLayer, OnlySend>();
     is_layer::<FailoverLayer, OnlySend>();
     is_layer::<RetryLayer, OnlySend>();
     is_layer::<Whole, CallBody>();
@@ -173,6 +177,7 @@ fn what_travels_with_a_request_is_shared() {
     each!([shared cloned moved]: Attempt, Attribution, Failure, FailureKind, Intake, ModelPattern);
     each!([shared cloned moved]: ByteSemaphore, ContentSizes, Dialect, Endpoint, End, Hints);
     each!([shared cloned moved]: Iteration, IterationKind, InferenceGeo, Platform, Metered, Scope);
+    each!([shared cloned moved]: Capability, Capabilities, Degraded, RateLimit, RateLimits);
     each!([shared cloned moved]: Sent, ServiceTier, Speed, Text, Timestamp, Usage, RefusalKind);
     each!([shared moved]: AttemptLog, BytePermit, SseScanner, FrameScanner, FramesReader);
     each!([sent moved]: CallBody, Prepare, Prepared, Unprepared, Replay);
@@ -202,7 +207,8 @@ fn what_a_user_holds_of_a_layer_is_shared() {
     each!([error]: Undelivered, capture::ConfigError);
     each!([shared cloned]: MemoryStore, Plans, Plan, Limit, Owner, Amounts, Standings, LimitUsage);
     each!([shared cloned]: Reservation, ReservationId, Settlement, Reserved, DefaultEstimate);
-    each!([shared cloned]: Health, TargetHealth, Breaker, ModelClass, Order);
+    each!([shared cloned]: Health, TargetHealth, Breaker, ModelClass, Order, Utilisation);
+    each!([shared cloned]: Hedge, ModelFallbacks, Waiting, DefaultTakesPrefill);
     each!([shared cloned]: Candidate<'static>, AttemptContext<'static>, Verdict, DefaultClassify);
     each!([shared cloned]: RetryQuota);
     each!([shared]: FullJitter, ByPriority);
@@ -215,6 +221,7 @@ fn what_a_user_holds_of_a_layer_is_shared() {
 fn seams_can_be_objects() {
     each!([shared cloned]: Arc<dyn UsageSink + Send + Sync>, Arc<dyn Route + Send + Sync>);
     each!([shared cloned]: Arc<dyn Classify + Send + Sync>, Arc<dyn Estimate + Send + Sync>);
+    each!([shared cloned]: Arc<dyn TakesPrefill + Send + Sync>);
     each!([shared cloned]: Arc<dyn FirstSeen + Send + Sync>);
     each!([shared cloned]: Arc<dyn Jitter + Send + Sync>, Arc<dyn CaptureSink + Send + Sync>);
 }

@@ -6,29 +6,29 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+#[path = "retry_failover_sums/books.rs"]
+mod books;
 #[path = "retry_failover_sums/dice.rs"]
 mod dice;
 #[path = "retry_failover_sums/sum.rs"]
 mod sum;
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use books::Books;
 use bytes::Bytes;
 use dice::{Bill, Dice, MODEL};
 use http::Request;
 use http_body_util::BodyExt as _;
 use sum::{Sum, prices};
 use tower::ServiceExt as _;
-use tower_claude::core::{BoxError, CallBody, Target, Timestamp};
+use tower_claude::core::{BoxError, CallBody, Target};
 use tower_claude::failover::Breaker;
 use tower_claude::pricing::Cost;
 use tower_claude::retry::RetryQuota;
-use tower_claude::token_budget::{
-    BudgetStore as _, Limit, ManualClock, MemoryStore, Meter, Owner, Per, Plan, Plans, Subject,
-};
 use tower_claude::usage_meter::UsageRecord;
 use tower_claude::{FailoverLayer, RetryLayer, TokenBudgetLayer, UsageMeterLayer};
 use tower_claude_testkit::{Answer, FakeClaude, TruthEntry};
@@ -41,43 +41,7 @@ const CALLS: u64 = 2_000;
 #[derive(Clone, Default)]
 struct Answers(Arc<Mutex<Vec<(&'static str, Bill)>>>);
 
-/// The books of the only tenant.
-struct Books {
-    store: MemoryStore,
-    plans: Plans,
-}
-
 type Records = Arc<Mutex<Vec<Arc<UsageRecord>>>>;
-
-// === impl Books ===
-
-impl Books {
-    fn new() -> Self {
-        let plenty = NonZeroU64::new(1 << 50).unwrap();
-        let plan = [Meter::InputTokens, Meter::OutputTokens]
-            .into_iter()
-            .map(|meter| Limit::new(meter, plenty, Per::Month))
-            .chain([Limit::nano_dollars(plenty, Per::Month)])
-            .fold(Plan::new("standard"), Plan::limit);
-        Self {
-            store: MemoryStore::by_clock(ManualClock::new(Timestamp::now())),
-            plans: Plans::for_all(plan).unwrap(),
-        }
-    }
-
-    /// What is spent; nothing may be held any more.
-    async fn spent(&self) -> Sum {
-        let plan = self.plans.get(None).unwrap();
-        let subject = Subject::new(Owner::Anonymous);
-        let usage = self.store.usage(&subject, &plan).await.unwrap();
-        assert!(usage.iter().all(|limit| limit.held == 0), "{usage:?}");
-        Sum {
-            input: usage[0].spent,
-            output: usage[1].spent,
-            pico_dollars: u128::from(usage[2].spent) * 1_000,
-        }
-    }
-}
 
 /// A fake that rolls its answers, and writes down what it bills for them.
 fn fake(answers: &Answers) -> FakeClaude {

@@ -14,7 +14,7 @@ use tower_service::Service;
 use crate::Route;
 use crate::journey::Journey;
 use crate::layer::Shared;
-use crate::rival::{Rival, is_good};
+use crate::rival::Rival;
 use crate::state::State;
 use crate::verdict::Answer;
 
@@ -32,8 +32,6 @@ pin_project! {
         state: State<F, B>,
         inner: S,
         rival: Rival<S, F, B>,
-        // What the first had to say while the rival was asked: nothing good.
-        lost: Option<Result<Answer<B>, S::Error>>,
         // Every state needs it: in the variants it would be moved with each step.
         journey: Journey<R>,
     }
@@ -57,7 +55,6 @@ where
                 state: State::Prepare { prepare },
                 inner,
                 rival: Rival::Idle,
-                lost: None,
                 journey: Journey::new(shared),
             };
         };
@@ -67,7 +64,6 @@ where
             state,
             inner,
             rival: Rival::Idle,
-            lost: None,
             journey,
         }
     }
@@ -86,27 +82,23 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.lost.is_none() {
-            let answer = this.state.as_mut().drive(this.inner, this.journey, cx);
-            match answer {
-                Poll::Ready(answer) if this.rival.is_running() && !is_good(&answer) => {
-                    *this.lost = Some(answer);
+        if !this.rival.is_alone() {
+            match this.state.as_mut().drive(this.inner, this.journey, cx) {
+                Poll::Ready(answer) => {
+                    if let Some(answer) = this.rival.outdo(answer) {
+                        return Poll::Ready(answer);
+                    }
                 }
-                Poll::Ready(answer) => return Poll::Ready(answer),
                 Poll::Pending if !this.journey.may_hedge() => return Poll::Pending,
                 Poll::Pending => {}
             }
         }
         let is_asking = this.state.is_asking();
         let rival = this.rival.poll(this.inner, this.journey, is_asking, cx);
-        match ready!(rival) {
-            answer if is_good(&answer) => {
-                // The other one is given up now, not when the caller lets go of this.
-                this.state.set(State::Done);
-                Poll::Ready(answer)
-            }
-            _ => this.lost.take().map_or(Poll::Pending, Poll::Ready),
-        }
+        let answer = ready!(rival);
+        // The other one is given up now, not when the caller lets go of this.
+        this.state.set(State::Done);
+        Poll::Ready(answer)
     }
 }
 

@@ -23,8 +23,9 @@ struct Rung {
 /// Which rung of which ladder; `None` in its place is the model that was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
-    ladder: usize,
-    rung: usize,
+    // Small: every permit has one.
+    ladder: u16,
+    rung: u16,
 }
 
 /// All ladders of a pool.
@@ -50,14 +51,16 @@ impl Ladders {
     pub(crate) fn next(&self, asked: &str, after: Option<Step>) -> Option<Step> {
         let first = || {
             let ladder = self.0.iter().position(|ladder| ladder.asked.fits(asked))?;
+            let ladder = u16::try_from(ladder).ok()?;
             Some(Step { ladder, rung: 0 })
         };
-        let next = |step: Step| Step {
-            rung: step.rung + 1,
-            ..step
+        let next = |step: Step| {
+            let rung = step.rung.checked_add(1)?;
+            Some(Step { rung, ..step })
         };
-        let step = after.map_or_else(first, |step| Some(next(step)))?;
-        self.0.get(step.ladder)?.rungs.get(step.rung)?;
+        let step = after.map_or_else(first, next)?;
+        let ladder = self.0.get(usize::from(step.ladder))?;
+        ladder.rungs.get(usize::from(step.rung))?;
         Some(step)
     }
 
@@ -74,7 +77,7 @@ impl Ladders {
     }
 
     fn rung(&self, step: Step) -> &Rung {
-        &self.0[step.ladder].rungs[step.rung]
+        &self.0[usize::from(step.ladder)].rungs[usize::from(step.rung)]
     }
 }
 

@@ -17,6 +17,7 @@ use crate::verdict::Answer;
 /// The second target of a call that is asked at two at a time, if it comes to that.
 pub(crate) enum Rival<S, F, B>
 where
+    S: Service<Request<CallBody>>,
     B: Body,
 {
     /// Not thought of: the first has not been asked.
@@ -32,23 +33,47 @@ where
 /// The way of a rival.
 pub(crate) struct Lane<S, F, B>
 where
+    S: Service<Request<CallBody>>,
     B: Body,
 {
     inner: S,
     state: Pin<Box<State<F, B>>>,
+    /// What the first had to say meanwhile: nothing good.
+    outdone: Option<Result<Answer<B>, S::Error>>,
 }
 
 // === impl Rival ===
 
 impl<S, F, B> Rival<S, F, B>
 where
+    S: Service<Request<CallBody>>,
     B: Body,
 {
     pub(crate) const fn is_running(&self) -> bool {
         matches!(self, Self::Running(_))
     }
 
-    /// What the rival answers, if it is asked; `is_asking` says whether the first one still is.
+    /// Whether only the rival is asked any longer.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self, Self::Running(lane) if lane.outdone.is_some())
+    }
+
+    /// Keeps the first one's answer if the rival may have a better one; else gives it back.
+    pub(crate) fn outdo(
+        &mut self,
+        answer: Result<Answer<B>, S::Error>,
+    ) -> Option<Result<Answer<B>, S::Error>> {
+        match self {
+            Self::Running(lane) if !is_good(&answer) => {
+                lane.outdone = Some(answer);
+                None
+            }
+            _ => Some(answer),
+        }
+    }
+
+    /// What the rival answers, or the first if that was no worse; `is_asking` says whether the
+    /// first one is still asked.
     pub(crate) fn poll<R>(
         &mut self,
         inner: &S,
@@ -78,16 +103,27 @@ where
                         Some(onward) => {
                             let inner = inner.clone();
                             let state = Box::pin(State::Ready { onward });
-                            Self::Running(Box::new(Lane { inner, state }))
+                            Self::Running(Box::new(Lane {
+                                inner,
+                                state,
+                                outdone: None,
+                            }))
                         }
                         None => Self::Over,
                     }
                 }
                 Self::Running(lane) => {
-                    let Lane { inner, state } = &mut **lane;
+                    let Lane { inner, state, .. } = &mut **lane;
                     let answer = ready!(state.as_mut().drive(inner, journey, cx));
+                    let outdone = lane.outdone.take();
                     *self = Self::Over;
-                    return Poll::Ready(answer);
+                    let best = if is_good(&answer) {
+                        Some(answer)
+                    } else {
+                        outdone
+                    };
+                    // Nothing good, while the first one is still asked.
+                    return best.map_or(Poll::Pending, Poll::Ready);
                 }
             };
             *self = next;
@@ -96,7 +132,7 @@ where
 }
 
 /// Whether nothing better can come from elsewhere.
-pub(crate) fn is_good<B, E>(answer: &Result<Answer<B>, E>) -> bool
+fn is_good<B, E>(answer: &Result<Answer<B>, E>) -> bool
 where
     B: Body,
 {

@@ -51,9 +51,8 @@ pin_project! {
         Peek {
             #[pin]
             peek: Peek<B>,
-            // Armed when there is something to wait for.
-            #[pin]
-            gate: Option<Sleep>,
+            // Armed when there is something to wait for; in a box, as Retry inside is who waits.
+            gate: Option<Pin<Box<Sleep>>>,
             trial: Trial,
         },
         Refused {
@@ -205,14 +204,14 @@ where
                         },
                     }
                 }
-                Projected::Peek { peek, mut gate, .. } => {
+                Projected::Peek { peek, gate, .. } => {
                     let gate_time = journey.gate_time();
                     let peeked = ready!(peek.poll_within(cx, |cx| {
-                        if gate.is_none() && !gate_time.is_zero() {
-                            gate.set(Some(tokio::time::sleep(gate_time)));
+                        if gate_time.is_zero() {
+                            return Poll::Ready(());
                         }
-                        let gate = gate.as_pin_mut();
-                        gate.map_or(Poll::Ready(()), |gate| gate.poll(cx))
+                        let arm = || Box::pin(tokio::time::sleep(gate_time));
+                        gate.get_or_insert_with(arm).as_mut().poll(cx)
                     }));
                     let Replaced::Peek { trial, .. } = self.as_mut().project_replace(Self::Done)
                     else {
