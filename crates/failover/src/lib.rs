@@ -70,10 +70,28 @@
 //! When no target is left, the caller gets the last one's own answer or error, with
 //! `x-should-retry: false` if there was more than one attempt. What is about us is not the
 //! caller's to see: a refused credential and a redirect become a 502 that names the target.
-//! Batches and files, and bodies that can be read only once, are asked at one target only.
+//! Bodies that can be read only once are asked at one target only.
 //!
-//! Calls are refused with 403 if no target has a residency their tenant allows, and with 529
-//! and an honest `retry-after` if all are closed.
+//! # Where a call may go
+//!
+//! | what decides | a target is left out |
+//! |---|---|
+//! | residency | that has no label which the tenant allows |
+//! | [`Capability`](tower_claude_core::Capability) | that does not offer what the request needs, such as the server's tools |
+//! | betas | that does not take one which `anthropic-beta` names |
+//! | context window | that is smaller than the estimated input, if another one is larger |
+//! | home | for what lives in one account (batches, files, containers, skills, threads, and whatever refers to them): all but the first by priority |
+//!
+//! No route, outage or fallback changes that. A call is refused with 403 if no target has a
+//! residency its tenant allows, with 400 if none offers what it needs, and with 529 and an honest
+//! `retry-after` if all are closed.
+//!
+//! Of what is left, [`ByPriority`] keeps each conversation at one target, where the cache of its
+//! prompt is. A target whose account has nothing left, as far as its rate limit headers tell, is
+//! passed over while another one has. With [`FailoverLayer::waiting`] calls wait for a target
+//! that opens in a moment, the urgent first and tenants in turn. With
+//! [`FailoverLayer::model_fallbacks`] other models stand in when all else fails, and with
+//! [`FailoverLayer::hedge`] a second target is asked when one is silent for long.
 //!
 //! # What closes a target
 //!
@@ -87,6 +105,9 @@
 //! stalled or ended early. Whether it is one is known at the end of the answer, so that is
 //! when a target is judged; an answer nobody read to the end says nothing.
 //!
+//! Waits that make no sense (negative, or for months) are ignored or cut, and counted in
+//! [`TargetHealth::distrusted_headers`].
+//!
 //! # Order
 //!
 //! Below `UsageMeter` and `TokenBudget`, so that one record and one reservation cover all
@@ -97,17 +118,19 @@
 //!
 //! | type | use | absent means |
 //! |---|---|---|
-//! | [`Tenant`](tower_claude_core::Tenant) | its residency is read | any target will do |
+//! | [`Tenant`](tower_claude_core::Tenant) | its residency, models, urgency and name are read | any target and model will do; it takes turns with all who are nobody |
 //! | [`Call`](tower_claude_core::Call) | read; attempts nobody below wrote are written to its log | the request is read here |
 //! | [`Target`](tower_claude_core::Target) | put there for the service below, in place of any other | |
 //! | [`Consent`](tower_claude_core::Consent) | asked before each target | every target will do |
+//! | [`Degraded`](tower_claude_core::Degraded) | put into answers of a model that stands in, beside the header `x-claude-degraded` | |
 //! | [`Failure`](tower_claude_core::Failure) | read from answers that were looked into below | the answer is looked into here |
 //! | [`UsageCell`](tower_claude_core::UsageCell) | read at the end of answers | one is put there |
 //!
 //! # Cancellation
 //!
 //! Dropping the future drops the attempt in flight and makes no other; the log keeps it as an
-//! attempt without an answer. Dropping the body early says nothing of the target. A probe
+//! attempt without an answer. Who waits makes room, and who is asked at two targets gives both
+//! up. Dropping the body early says nothing of the target. A probe
 //! that is dropped makes room for the next.
 //!
 //! # Features
