@@ -2,13 +2,15 @@
 
 mod support;
 
+use std::time::Duration;
+
 use http::{Request, Response};
 use support::{Fleet, ask, good, in_order, ready};
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_claude_core::{CallBody, Sent, TransportError};
-use tower_claude_failover::{Failover, FailoverLayer};
-use tower_claude_testkit::{Answer, ProbeHandle, ServiceProbe};
+use tower_claude_failover::{Failover, FailoverLayer, Hedge, Waiting};
+use tower_claude_testkit::{Answer, FakeClaude, ProbeHandle, ServiceProbe};
 
 fn probed(fleet: &Fleet) -> (Failover<ServiceProbe<Fleet>>, ProbeHandle) {
     let probe = ServiceProbe::new(fleet.clone());
@@ -120,4 +122,50 @@ fn everything_is_send_and_the_layer_and_its_parts_are_sync() {
     let mut service = layer.layer(failing());
     is_sync(&service);
     is_send(&service.call(ask()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_drives_the_readiness_of_a_service_of_its_own() {
+    let quick = || vec![good(); 40];
+    let slow = good().head_delay(Duration::from_secs(30));
+    let mut answers = quick();
+    answers.push(slow.clone());
+    let fleet = Fleet::new([
+        ("a", FakeClaude::sequence(answers)),
+        ("b", FakeClaude::sequence([slow])),
+    ]);
+    let probe = ServiceProbe::new(fleet);
+    let handle = probe.handle();
+    let layer = FailoverLayer::new(in_order(["a", "b"])).expect("targets");
+    let service = layer.hedge(Hedge::new()).layer(probe);
+    for _ in 0..40 {
+        service.clone().oneshot(ask()).await.unwrap();
+    }
+    let mut call = task::spawn(service.oneshot(ask()));
+    assert_pending!(call.poll());
+    tokio::time::sleep(Duration::from_millis(999)).await;
+    assert_eq!(handle.calls(), 41);
+    handle.hold_ready();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_pending!(call.poll(), "nobody is ready for a second");
+    assert_eq!(handle.calls(), 41);
+    handle.release_ready();
+    assert_pending!(call.poll());
+    assert_eq!((handle.calls(), handle.max_in_flight()), (42, 2));
+    drop(call);
+    assert_eq!(handle.in_flight(), 0, "both are given up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waited_is_made_with_the_readiness_it_came_with() {
+    let limited = [Answer::rate_limited(3), good()];
+    let fleet = Fleet::new([("a", FakeClaude::sequence(limited))]);
+    let probe = ServiceProbe::new(fleet);
+    let handle = probe.handle();
+    let layer = FailoverLayer::new(in_order(["a"])).expect("targets");
+    let service = layer.waiting(Waiting::new()).layer(probe);
+    service.clone().oneshot(ask()).await.unwrap();
+    let response = service.oneshot(ask()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!((handle.calls(), handle.ready_polls()), (2, 2));
 }
