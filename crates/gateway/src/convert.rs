@@ -46,7 +46,11 @@ pub(crate) fn draining(on_disconnect: config::OnDisconnect) -> Option<Draining> 
 pub(crate) fn keys(config: &Config) -> Result<Vec<StaticKey>, StartError> {
     let mut keys = Vec::new();
     for settings in &config.tenants {
-        let tenant = tenant(settings)?;
+        let plan = config.plans.get(&settings.plan);
+        let mut tenant = tenant(settings)?;
+        if let Some(plan) = plan {
+            tenant = tenant.urgency(plan.urgency);
+        }
         for key in &settings.keys {
             let mut entry = StaticKey::new(key.digest, tenant.clone());
             if let Some(moment) = key.not_before {
@@ -96,12 +100,23 @@ pub(crate) fn target(settings: &config::Target) -> Target {
         Some(label) => target.residency(&**label),
         None => target,
     };
-    settings
-        .models
-        .iter()
-        .fold(target, |target, (asked, here)| {
-            target.model(&**asked, &**here)
-        })
+    let models = settings.models.iter();
+    let mut target = models.fold(target, |target, (asked, here)| {
+        target.model(&**asked, &**here)
+    });
+    for capability in &settings.with {
+        target = target.with(*capability);
+    }
+    for capability in &settings.without {
+        target = target.without(*capability);
+    }
+    if let Some(tokens) = settings.context_window {
+        target = target.context_window(tokens.get());
+    }
+    match &settings.betas {
+        Some(names) => target.betas(names.iter().map(String::as_str)),
+        None => target,
+    }
 }
 
 /// The built-in prices, and the file's on top.

@@ -6,7 +6,7 @@ mod tests;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use tower_claude::core::ModelPattern;
+use tower_claude::core::{Capability, ModelPattern};
 use tower_claude::pricing::{Multiplier, Platform, Price, Rates};
 use tower_claude::token_budget::{Algorithm, Limit, LimitMode, Meter, Per};
 
@@ -32,6 +32,11 @@ pub(crate) fn explain(config: &Config, tenant: &str, model: &str) -> Result<Stri
     if let Some(plan) = plan {
         let word = plan.reserve_output.as_str();
         let _ = writeln!(text, "  output is set aside: {word}");
+        let urgency = plan.urgency;
+        let _ = writeln!(
+            text,
+            "  urgency: {urgency}, of 0 (first) to 7 (last), among calls that wait"
+        );
     }
     if limits.is_empty() {
         text.push_str("  no limits\n");
@@ -61,7 +66,9 @@ pub(crate) fn explain(config: &Config, tenant: &str, model: &str) -> Result<Stri
             Some(here) => drop(writeln!(text, ", as {here}")),
             None => text.push('\n'),
         }
+        write_constraints(&mut text, target);
     }
+    write_fallbacks(&mut text, config, tenant, model);
 
     text.push_str("\nprices, in dollars for a million tokens\n");
     let day = SystemTime::now().into();
@@ -85,6 +92,46 @@ pub(crate) fn explain(config: &Config, tenant: &str, model: &str) -> Result<Stri
         }
     }
     Ok(text)
+}
+
+/// What a call needs so as not to be kept away from a target.
+fn write_constraints(text: &mut String, target: &Target) {
+    let words = |items: &[Capability]| {
+        let words: Vec<_> = items.iter().map(|item| item.as_str()).collect();
+        words.join(", ")
+    };
+    if !target.with.is_empty() {
+        let _ = writeln!(text, "    with {}", words(&target.with));
+    }
+    if !target.without.is_empty() {
+        let _ = writeln!(text, "    without {}", words(&target.without));
+    }
+    if let Some(tokens) = target.context_window {
+        let _ = writeln!(text, "    at most {tokens} tokens of input and output");
+    }
+    match target.betas.as_deref() {
+        None => {}
+        Some([]) => text.push_str("    no betas\n"),
+        Some(betas) => drop(writeln!(text, "    betas only {}", betas.join(", "))),
+    }
+}
+
+fn write_fallbacks(text: &mut String, config: &Config, tenant: &Tenant, model: &str) {
+    let mut lists = config.failover.fallbacks.iter();
+    let found = lists.find(|list| ModelPattern::new(&list.asked).fits(model));
+    let Some(list) = found else {
+        return;
+    };
+    text.push_str("\nmodels that stand in when none of them takes the call\n");
+    for other in &list.models {
+        let mut allowed = tenant.models.iter().flatten();
+        let is_allowed = tenant.models.is_none() || allowed.any(|pattern| pattern.fits(other));
+        let note = match is_allowed {
+            true => "",
+            false => ": passed over, the tenant may not use it",
+        };
+        let _ = writeln!(text, "  {other}{note}");
+    }
 }
 
 fn write_price(text: &mut String, price: &Price) {

@@ -17,7 +17,7 @@ use crate::cli::{Command, HELP, Serve, Source};
 use crate::config::{Config, Loaded, Problems};
 use crate::key_file::KeyFile;
 use crate::server::{self, ServerOptions, Shutdown, Work, Workers};
-use crate::{Stack, StartError, demo, explain, report, telemetry};
+use crate::{Stack, StartError, demo, explain, hosts, report, telemetry};
 
 /// How long a check waits for the budget store.
 const CHECK: Duration = Duration::from_secs(1);
@@ -90,7 +90,8 @@ fn check(path: &Path) -> ExitCode {
                 Err(error) => Some(format!("{}:1: error: {error}", path.display())),
             };
             let store = check_store(path, &loaded.config);
-            let found: Vec<_> = problem.into_iter().chain(store).collect();
+            let hosts = hosts::unknown(path, &loaded.config);
+            let found: Vec<_> = problem.into_iter().chain(store).chain(hosts).collect();
             for problem in &found {
                 println!("{problem}");
             }

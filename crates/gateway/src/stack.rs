@@ -9,10 +9,11 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
+use tower::util::MapRequest;
 use tower_claude::batches::BatchBook as _;
 use tower_claude::capture::{CaptureFile, CaptureFileWriter};
-use tower_claude::core::{BoxError, ByteSemaphore, TenantId};
-use tower_claude::failover::{Breaker, Health};
+use tower_claude::core::{BoxError, ByteSemaphore, CallBody, TenantId};
+use tower_claude::failover::Health;
 use tower_claude::platforms::{Anthropic, BoundaryLayer, HttpClient, HttpClientBuilder, Platforms};
 use tower_claude::tenant_auth::StaticKeys;
 use tower_claude::token_budget::{BudgetStats, MemoryStore, Plans, WhenStoreIsDown};
@@ -21,21 +22,21 @@ use tower_claude::usage_meter::{
     Tally,
 };
 use tower_claude::{
-    AuthorizeLayer, BatchesLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer,
-    TokenBudgetLayer, UsageMeterLayer,
+    AuthorizeLayer, BatchesLayer, CaptureLayer, ContinuationLayer, FailoverLayer, HeartbeatLayer,
+    RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
 };
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::batch_books::BatchBooks;
 use crate::budget_store::Books;
-use crate::capturing::captured;
 use crate::config::Config;
 use crate::edge::Edge;
 use crate::key_file::KeyFile;
+use crate::optional::optional;
 use crate::upstream::Upstream;
 use crate::writers::{can_be_a_file, opening};
-use crate::{StartError, Writers, convert};
+use crate::{StartError, Writers, convert, resilience};
 
 /// The layers of one gateway, and what they share.
 ///
@@ -51,6 +52,9 @@ pub struct Stack {
     authorize: AuthorizeLayer,
     batches: BatchesLayer<BatchBooks>,
     budget: TokenBudgetLayer<Books>,
+    /// Shows life where the head of a stream is not held back.
+    heartbeat: Option<HeartbeatLayer>,
+    continuation: Option<ContinuationLayer>,
     failover: FailoverLayer,
     retry: RetryLayer,
     targets: Arc<[Upstream]>,
@@ -137,11 +141,7 @@ impl Stack {
         let upstreams = Upstream::all(config)?;
         let metrics = Arc::new(MetricsSink::new(labels(config, &prices)));
         let targets = || upstreams.iter().map(|upstream| upstream.target.clone());
-        let failover = FailoverLayer::new(targets())
-            .map_err(StartError::new)?
-            .breaker(breaker(config))
-            .possibly_billed(config.retry.retry_possibly_billed)
-            .intake(intake.clone());
+        let failover = resilience::failover(config, targets(), &intake)?;
         let budget = TokenBudgetLayer::new(store.clone(), plans.clone())
             .when_store_is_down(config.budget.when_store_is_down)
             .replicas(config.budget.replicas)
@@ -200,14 +200,10 @@ impl Stack {
                 .semaphore(memory)
                 .intake(intake.clone()),
             budget,
+            heartbeat: resilience::heartbeat(&config.retry, &intake),
+            continuation: resilience::continuation(&config.failover, &intake),
             failover,
-            retry: RetryLayer::default()
-                .attempts(config.retry.attempts)
-                .base(config.retry.base)
-                .max_delay(config.retry.max_delay)
-                .total_timeout(config.retry.total_timeout)
-                .possibly_billed(config.retry.retry_possibly_billed)
-                .intake(intake),
+            retry: resilience::retry(&config.retry, &intake),
             targets: upstreams.into(),
             client: HttpClient::builder()
                 .request_timeout(config.server.request_timeout)
@@ -242,10 +238,13 @@ impl Stack {
         StartError,
     > {
         let service = self.retry.layer(self.platforms()?);
-        let service = BoundaryLayer::new().layer(self.failover.layer(service));
+        let service = optional(self.continuation.as_ref(), self.failover.layer(service));
+        let service = BoundaryLayer::new().layer(service);
+        let service = optional(self.heartbeat.as_ref(), service);
         let service = self.batches.layer(self.budget.layer(service));
         let service = self.meter.layer(self.authorize.layer(service));
-        let service = captured(self.capture.as_ref(), service);
+        let service = optional(self.capture.as_ref(), service);
+        let service = MapRequest::new(service, |request: Request<_>| request.map(CallBody::new));
         let service = self.auth.layer(drain.layer(service));
         Ok(Edge::new(service, self.body_timeout, stop))
     }
@@ -282,14 +281,6 @@ fn tenants(config: &Config) -> Result<Arc<[(TenantId, String)]>, StartError> {
             Ok((id, tenant.plan.clone()))
         })
         .collect()
-}
-
-fn breaker(config: &Config) -> Breaker {
-    let settings = &config.failover.breaker;
-    Breaker::new()
-        .failures(settings.failures)
-        .window(settings.window)
-        .open(settings.open)
 }
 
 /// Metric labels come from the configuration and the price table; all else is `other`.

@@ -15,6 +15,12 @@ use crate::StartError;
 const AUTH_FAILURES: &str = "claude_auth_failures_total";
 /// Whether a target takes calls: 1 or 0.
 const TARGET_UP: &str = "claude_target_up";
+/// How much of an account's limits is used, 0 to 1.
+const ACCOUNT_USED: &str = "claude_account_used_ratio";
+/// Calls that wait for a target to open.
+const WAITING: &str = "claude_waiting_calls";
+/// Values of headers of a target that made no sense.
+const DISTRUSTED: &str = "claude_distrusted_headers_total";
 /// Records that could not be kept, and writes that failed and are tried again.
 const LEDGER_LOST: &str = "claude_ledger_lost_total";
 const LEDGER_FAILED: &str = "claude_ledger_failed_writes_total";
@@ -67,6 +73,20 @@ pub fn install_metrics() -> Result<PrometheusHandle, StartError> {
     describe_gauge!(
         TARGET_UP,
         "Whether a target takes calls: 0 while a breaker is open or its account has nothing left."
+    );
+    describe_gauge!(
+        ACCOUNT_USED,
+        "How much of a rate limit of the account behind a target is used, from 0 to 1."
+    );
+    describe_gauge!(
+        WAITING,
+        Unit::Count,
+        "Calls that wait now for a target to take them."
+    );
+    describe_counter!(
+        DISTRUSTED,
+        Unit::Count,
+        "Values of headers of a target that made no sense and were ignored or cut."
     );
     describe_gauge!(
         BUDGET_USED,
@@ -146,11 +166,21 @@ pub(crate) fn count_refusal(refusal: &Refusal) {
     }
 }
 
-/// Brings the gauges of the targets up to date.
+/// Brings the numbers of the targets up to date.
 pub(crate) fn show_targets(health: &Health) {
+    #[expect(clippy::cast_precision_loss, reason = "metrics are binary fractions")]
+    gauge!(WAITING).set(health.waiting() as f64);
     for target in health.snapshot() {
-        let name = target.target.name().to_owned();
-        gauge!(TARGET_UP, "target" => name).set(if target.is_up { 1.0 } else { 0.0 });
+        let name = || target.target.name().to_owned();
+        gauge!(TARGET_UP, "target" => name()).set(if target.is_up { 1.0 } else { 0.0 });
+        counter!(DISTRUSTED, "target" => name()).absolute(target.distrusted_headers);
+        for used in &target.used {
+            let class = used.class.as_str();
+            for (limit, share) in used.limits() {
+                gauge!(ACCOUNT_USED, "target" => name(), "class" => class, "limit" => limit)
+                    .set(share);
+            }
+        }
     }
 }
 

@@ -390,7 +390,8 @@ fn a_redis_that_forgets_is_an_error_and_one_that_is_away_a_warning() {
     std::fs::write(folder.join("upstream-key"), support::UPSTREAM_KEY).unwrap();
     let config = format!(
         "[budget]\nstore = \"{}\"\n\
-         [[targets]]\nname = \"a\"\ncredential = {{ file = \"upstream-key\" }}\n\
+         [[targets]]\nname = \"a\"\nbase_url = \"http://127.0.0.1:1\"\n\
+         credential = {{ file = \"upstream-key\" }}\n\
          [plans.standard]\n[[tenants]]\nid = \"web\"\nplan = \"standard\"\n",
         redis.url()
     );

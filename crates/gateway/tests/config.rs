@@ -1,5 +1,7 @@
 //! What the configuration module promises to whoever writes a file.
 
+#[path = "config/failover.rs"]
+mod failover;
 #[path = "config/problems.rs"]
 mod problems;
 #[path = "config/refused.rs"]

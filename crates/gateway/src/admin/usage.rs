@@ -1,7 +1,7 @@
 //! What `/usage.json` says, and `/usage` shows.
 
 use serde::Serialize;
-use tower_claude::failover::TargetHealth;
+use tower_claude::failover::{TargetHealth, Utilisation};
 use tower_claude::token_budget::{
     BudgetStore, Limit, LimitScope, LimitUsage, Meter, Owner, Subject,
 };
@@ -17,6 +17,8 @@ struct Usage<'a> {
     features: &'a [Share],
     models: &'a [Share],
     targets: Vec<TargetState>,
+    /// Calls that wait for one of them to open.
+    waiting_calls: usize,
     budgets: Vec<Budget>,
     minutes: &'a [SnapshotMinute],
 }
@@ -42,6 +44,22 @@ struct TargetState {
     name: String,
     up: bool,
     state: String,
+    /// In seconds, until the last of what keeps calls away from it has passed.
+    closed_for: Option<f64>,
+    /// What is used of its account's limits, by class of models.
+    used: Vec<Used>,
+    /// Values of its headers that made no sense.
+    distrusted_headers: u64,
+}
+
+/// Shares from 0 to 1; absent where upstream has not said.
+#[derive(Serialize)]
+struct Used {
+    class: &'static str,
+    requests: Option<f64>,
+    tokens: Option<f64>,
+    input_tokens: Option<f64>,
+    output_tokens: Option<f64>,
 }
 
 /// Everything, as JSON.
@@ -54,6 +72,7 @@ pub(super) async fn json(view: &View) -> serde_json::Result<String> {
         features: &snapshot.features,
         models: &snapshot.models,
         targets: view.health.snapshot().iter().map(TargetState::of).collect(),
+        waiting_calls: view.health.waiting(),
         budgets: budgets(view).await,
         minutes: &snapshot.minutes,
     })
@@ -142,6 +161,23 @@ impl TargetState {
             name: health.target.name().to_owned(),
             up: health.is_up,
             state,
+            closed_for: health.closed_for.map(|left| left.as_secs_f64()),
+            used: health.used.iter().map(Used::of).collect(),
+            distrusted_headers: health.distrusted_headers,
+        }
+    }
+}
+
+// === impl Used ===
+
+impl Used {
+    fn of(used: &Utilisation) -> Self {
+        Self {
+            class: used.class.as_str(),
+            requests: used.requests,
+            tokens: used.tokens,
+            input_tokens: used.input_tokens,
+            output_tokens: used.output_tokens,
         }
     }
 }

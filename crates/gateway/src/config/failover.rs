@@ -2,14 +2,26 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::duration::timeout;
+use super::fallback::Fallback;
+use super::hedge::Hedge;
+use super::known_models::KnownModels;
 use super::reader::{TableReader, Value};
+use super::wait::Wait;
 
-/// `[failover]`: when a target is left alone.
+/// `[failover]`: when a target is left alone, and what calls do then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failover {
     /// One for each target and model class.
     pub breaker: Breaker,
+    /// How calls wait while no target is open; `None` is not at all.
+    pub wait: Option<Wait>,
+    /// When a second target is asked as well; not by default.
+    pub hedge: Option<Hedge>,
+    /// Models that stand in for others, the most exact names first; none by default.
+    pub fallbacks: Vec<Fallback>,
+    /// Whether a text that breaks off is gone on with; not by default.
+    pub continue_text: bool,
 }
 
 /// When a target's failures keep calls away from it.
@@ -27,9 +39,14 @@ pub struct Breaker {
 // === impl Failover ===
 
 impl Failover {
-    pub(super) fn read(mut table: TableReader<'_>) -> Self {
+    pub(super) fn read(mut table: TableReader<'_>, known: &KnownModels<'_>) -> Self {
+        let fallbacks = |value: &Value<'_>| Fallback::read_all(value, known);
         let failover = Self {
             breaker: Breaker::read(table.section("breaker", "failover.breaker")),
+            wait: table.or("wait", Wait::read, Some(Wait::DEFAULT)),
+            hedge: table.or("hedge", Hedge::read, None),
+            fallbacks: table.or("fallbacks", fallbacks, Vec::new()),
+            continue_text: table.or("continue_text", Value::boolean, false),
         };
         table.finish();
         failover

@@ -18,11 +18,9 @@ enum When {
     Present,
     /// The value, or an item of its list, is this string.
     Is(&'static str),
-    /// The value is this boolean.
-    IsBool(bool),
 }
 
-use When::{Is, IsBool, Present};
+use When::{Is, Present};
 
 const ROWS: &[Row] = &[
     row("tenants_file", Present, "write [[tenants]] in this file"),
@@ -35,7 +33,6 @@ const ROWS: &[Row] = &[
         Present,
         "remove it; digests are \"sha256:…\"",
     ),
-    row("retry.hold_head", IsBool(false), "use true"),
     row("targets.platform", Is("bedrock"), "use \"anthropic\""),
     row("targets.platform", Is("vertex"), "use \"anthropic\""),
     row("targets.platform", Is("foundry"), "use \"anthropic\""),
@@ -92,7 +89,6 @@ impl Row {
         match self.when {
             Present => format!("`{path}`"),
             Is(name) => format!("`{path} = \"{name}\"`"),
-            IsBool(value) => format!("`{path} = {value}`"),
         }
     }
 }
@@ -104,7 +100,6 @@ impl When {
         match (self, value) {
             (Present, _) => true,
             (Is(name), DeValue::String(text)) => text == name,
-            (IsBool(refused), DeValue::Boolean(value)) => refused == value,
             _ => false,
         }
     }

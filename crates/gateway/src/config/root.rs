@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
 use toml::de::DeTable;
-use tower_claude::pricing::PriceTable;
 use tower_claude::token_budget::Meter;
 
 use super::auth::Auth;
 use super::budget::Budget;
 use super::failover::Failover;
+use super::known_models::KnownModels;
 use super::plan::Plan;
 use super::price::Price;
 use super::reader::{Source, TableReader, Value};
@@ -64,25 +64,37 @@ impl Config {
             .into_iter()
             .map(|(name, plan)| (name.to_owned(), Plan::read(plan)))
             .collect();
-        let known = PriceTable::builtin();
-        let own: Vec<_> = prices.iter().map(|(model, _)| *model).collect();
+        let known = KnownModels::new(prices.iter().map(|(model, _)| *model).collect());
         let is_spendable = |model: &str, plan: &str| {
             let limits = plans.get(plan).map_or(&[][..], |plan| &plan.limits);
-            let is_priced = known.is_priced(model) || own.contains(&model);
-            is_priced || limits.iter().all(|limit| limit.meter != Meter::Usd)
+            known.is_priced(model) || limits.iter().all(|limit| limit.meter != Meter::Usd)
+        };
+        let written = tenants.len();
+        let tenants: Vec<Tenant> = tenants
+            .into_iter()
+            .filter_map(|tenant| Tenant::read(tenant, &names, is_spendable))
+            .collect();
+        // What a tenant says that cannot be read is not known, so nothing is said against it.
+        let is_whole = tenants.len() == written;
+        let can_be_asked = |model: &str, value: &Value<'_>| {
+            let is_known = known.is_priced(model) || tenants.iter().any(|one| one.names(model));
+            if is_known || !is_whole {
+                return Some(());
+            }
+            known.refuse(value, model)
         };
         let config = Self {
             server: Server::read(table.section("server", "server")),
             auth: Auth::read(table.section("auth", "auth")),
             budget: Budget::read(table.section("budget", "budget")),
             retry: Retry::read(table.section("retry", "retry")),
-            failover: Failover::read(table.section("failover", "failover")),
+            failover: Failover::read(table.section("failover", "failover"), &known),
             usage: Usage::read(table.section("usage", "usage"), |name| source.path(name)),
-            targets: targets.into_iter().filter_map(Target::read).collect(),
-            tenants: tenants
+            targets: targets
                 .into_iter()
-                .filter_map(|tenant| Tenant::read(tenant, &names, is_spendable))
+                .filter_map(|target| Target::read(target, can_be_asked))
                 .collect(),
+            tenants,
             plans,
             prices: prices
                 .into_iter()

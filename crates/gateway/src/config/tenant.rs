@@ -67,6 +67,12 @@ impl Tenant {
             residency,
         })
     }
+
+    /// Whether its list names a model without a wildcard.
+    pub(super) fn names(&self, model: &str) -> bool {
+        let mut patterns = self.models.iter().flatten();
+        patterns.any(|pattern| pattern.is_exactly(model))
+    }
 }
 
 fn known_plan(value: &Value<'_>, plans: &[&str]) -> Option<String> {

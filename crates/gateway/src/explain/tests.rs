@@ -26,8 +26,12 @@ output = 7
 "#;
 
 fn said(tenant: &str, model: &str) -> Result<String, String> {
+    said_by(FILE, tenant, model)
+}
+
+fn said_by(file: &str, tenant: &str, model: &str) -> Result<String, String> {
     let surroundings = Surroundings::default().variables(|_| Some("integration-key".to_owned()));
-    let config = Config::parse_in(FILE, "gateway.toml", &surroundings).unwrap();
+    let config = Config::parse_in(file, "gateway.toml", &surroundings).unwrap();
     explain(&config.config, tenant, model).map_err(|error| error.to_string())
 }
 
@@ -79,6 +83,42 @@ fn shows_the_price_of_a_name_at_a_target_if_the_file_has_one() {
     let sonnet = prices("claude-sonnet-5-5");
     assert!(sonnet.contains("\nprices where it is mine\n  input: $1.5\n"));
     assert!(!prices("claude-opus-5-5").contains("where it is"));
+}
+
+#[test]
+fn shows_what_a_target_offers_who_stands_in_and_how_urgent_it_is() {
+    let more = r#"
+[[targets]]
+name = "b"
+priority = 1
+credential = { env = "K" }
+with = ["inference_geo"]
+without = ["web_search", "files"]
+context_window = 200_000
+betas = []
+[failover.fallbacks]
+"claude-opus-*" = ["claude-sonnet-5-5", "claude-haiku-5-5"]
+[plans.later]
+urgency = 6
+[[tenants]]
+id = "night"
+plan = "later"
+models = ["claude-opus-*", "claude-haiku-*"]
+"#;
+    let said = said_by(&format!("{FILE}{more}"), "night", "claude-opus-5-5").unwrap();
+    for expected in [
+        "\nplan later\n  output is set aside: balanced\n  urgency: 6, of 0 (first) to 7 (last)",
+        "  a: priority 0, weight 1, no residency, as theirs\n  b: priority 1, weight 1, no residency\n\
+         \x20   with inference_geo\n    without web_search, files\n\
+         \x20   at most 200000 tokens of input and output\n    no betas\n",
+        "\nmodels that stand in when none of them takes the call\n\
+         \x20 claude-sonnet-5-5: passed over, the tenant may not use it\n  claude-haiku-5-5\n",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let other = said_by(&format!("{FILE}{more}"), "web", "claude-sonnet-5-5").unwrap();
+    assert!(!other.contains("stand in"), "{other}");
+    assert!(other.contains("  urgency: 3, "), "{other}");
 }
 
 #[test]

@@ -27,7 +27,6 @@ fn values_of_sections() {
     for (section, key, value) in [
         ("auth", "mode", "\"jwt\""),
         ("auth", "mode", "\"trusted-header\""),
-        ("retry", "hold_head", "false"),
     ] {
         let more = format!("[{section}]\n{key} = {value}\n");
         assert_refused(&more, &format!("`{section}.{key} = {value}`"));

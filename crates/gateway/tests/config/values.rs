@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use claude_gateway::config::{AuthMode, OnDisconnect, Platform, Rotation, SecretSource, Store};
-use tower_claude::core::{Endpoint, Timestamp};
+use tower_claude::core::{Capability, Endpoint, Timestamp};
 use tower_claude::token_budget::{
     Algorithm, Limit, LimitMode, LimitScope, Meter, Per, ReserveOutput, WhenStoreIsDown,
 };
@@ -36,6 +36,7 @@ fn every_key_of_a_section_is_read() {
     assert_eq!(config.retry.max_delay, Duration::from_secs(9));
     assert_eq!(config.retry.total_timeout, Duration::from_secs(61));
     assert!(config.retry.retry_possibly_billed);
+    assert!(!config.retry.hold_head);
     assert_eq!(config.failover.breaker.failures.get(), 6);
     assert_eq!(config.failover.breaker.window, Duration::from_secs(31));
     assert_eq!(config.failover.breaker.open, Duration::from_secs(16));
@@ -55,6 +56,11 @@ fn every_key_of_a_target_is_read() {
     assert_eq!((target.priority, target.weight.get()), (1, 2));
     assert_eq!(target.residency.as_deref(), Some("us"));
     assert_eq!(target.models["claude-opus-5-5"], "my-deployment");
+    assert_eq!(target.with, [Capability::InferenceGeo]);
+    let without = [Capability::WebSearch, Capability::McpServers];
+    assert_eq!(target.without, without);
+    assert_eq!(target.context_window.unwrap().get(), 1_000_000);
+    assert_eq!(target.betas.as_ref().unwrap(), &["files-api-2025-04-14"]);
     assert_eq!(targets[1].name, "second");
     assert_eq!(targets[1].base_url, "https://api.anthropic.com");
     assert_eq!((targets[1].priority, targets[1].weight.get()), (0, 1));
@@ -64,6 +70,7 @@ fn every_key_of_a_target_is_read() {
 fn every_key_of_a_plan_is_read() {
     let plans = config(FULL).plans;
     assert!(plans["free"].limits.is_empty());
+    assert_eq!((plans["free"].urgency, plans["standard"].urgency), (3, 1));
     let plan = &plans["standard"];
     assert_eq!(plan.reserve_output, ReserveOutput::Strict);
     let meters = plan.limits.iter().map(|limit| limit.meter);
