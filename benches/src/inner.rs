@@ -5,23 +5,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use tower_claude::core::CallBody;
+use tower_claude::core::{CallBody, Timestamp};
 use tower_claude_testkit::wire;
 use tower_service::Service;
 
 /// The inner service of the in-process benchmarks: one prepared answer, at the least cost.
 #[derive(Clone, Debug)]
-pub struct Inner {
+pub struct Inner(Arc<Prepared>);
+
+#[derive(Clone, Debug)]
+struct Prepared {
     content_type: HeaderValue,
-    body: InnerBody,
+    /// What it says of an account's limits.
+    limits: Vec<(HeaderName, HeaderValue)>,
+    frames: Vec<Bytes>,
 }
 
 /// Its body: the frames, one after the other.
 #[derive(Clone, Debug)]
 pub struct InnerBody {
-    frames: Arc<[Bytes]>,
+    prepared: Arc<Prepared>,
     next: usize,
 }
 
@@ -31,10 +36,7 @@ impl Inner {
     /// Answers with a plain message.
     #[must_use]
     pub fn plain() -> Self {
-        Self {
-            content_type: HeaderValue::from_static("application/json"),
-            body: InnerBody::of([compact(wire::MESSAGE)]),
-        }
+        Self::new("application/json", [compact(wire::MESSAGE)])
     }
 
     /// Answers with a stream of 200 deltas, which comes as one.
@@ -57,10 +59,41 @@ impl Inner {
     }
 
     fn streaming(frames: impl IntoIterator<Item = Bytes>) -> Self {
-        Self {
-            content_type: HeaderValue::from_static("text/event-stream; charset=utf-8"),
-            body: InnerBody::of(frames),
-        }
+        Self::new("text/event-stream; charset=utf-8", frames)
+    }
+
+    fn new(content_type: &'static str, frames: impl IntoIterator<Item = Bytes>) -> Self {
+        Self(Arc::new(Prepared {
+            content_type: HeaderValue::from_static(content_type),
+            limits: Vec::new(),
+            frames: frames.into_iter().collect(),
+        }))
+    }
+
+    /// Says of all four limits that nearly all is left, as upstream does.
+    #[must_use]
+    pub fn limited(self) -> Self {
+        let soon = Timestamp::now().unix_millis() / 1_000 * 1_000 + 60_000;
+        let soon = Timestamp::from_unix_millis(soon).to_string();
+        let limits = [
+            ("requests", "4000", "3999"),
+            ("tokens", "12000000", "11990000"),
+            ("input-tokens", "10000000", "9990000"),
+            ("output-tokens", "2000000", "1999000"),
+        ];
+        let lines = limits.into_iter().flat_map(|(meter, limit, remaining)| {
+            [("limit", limit), ("remaining", remaining), ("reset", &soon)].map(|(field, value)| {
+                let name = format!("anthropic-ratelimit-{meter}-{field}");
+                (
+                    name.parse().expect("a name"),
+                    value.parse().expect("a value"),
+                )
+            })
+        });
+        Self(Arc::new(Prepared {
+            limits: lines.collect(),
+            ..Prepared::clone(&self.0)
+        }))
     }
 }
 
@@ -74,24 +107,20 @@ impl Service<Request<CallBody>> for Inner {
     }
 
     fn call(&mut self, _: Request<CallBody>) -> Self::Future {
-        let mut response = Response::new(self.body.clone());
-        response
-            .headers_mut()
-            .insert(http::header::CONTENT_TYPE, self.content_type.clone());
+        let mut response = Response::new(InnerBody {
+            prepared: Arc::clone(&self.0),
+            next: 0,
+        });
+        let headers = response.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, self.0.content_type.clone());
+        for (name, value) in &self.0.limits {
+            headers.insert(name, value.clone());
+        }
         ready(Ok(response))
     }
 }
 
 // === impl InnerBody ===
-
-impl InnerBody {
-    fn of(frames: impl IntoIterator<Item = Bytes>) -> Self {
-        Self {
-            frames: frames.into_iter().collect(),
-            next: 0,
-        }
-    }
-}
 
 impl Body for InnerBody {
     type Data = Bytes;
@@ -101,17 +130,17 @@ impl Body for InnerBody {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let frame = self.frames.get(self.next).cloned();
+        let frame = self.prepared.frames.get(self.next).cloned();
         self.next += 1;
         Poll::Ready(frame.map(|frame| Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.next >= self.frames.len()
+        self.next >= self.prepared.frames.len()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.frames[..] {
+        match &self.prepared.frames[..] {
             [only] if self.next == 0 => SizeHint::with_exact(only.len() as u64),
             _ => SizeHint::default(),
         }

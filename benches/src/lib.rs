@@ -1,11 +1,13 @@
 //! What the benchmarks share: request bodies, and the layers around a service in process.
 
 mod inner;
+mod pair;
 mod stack;
 
 use bytes::Bytes;
 
 pub use inner::{Inner, InnerBody, stream};
+pub use pair::PAIR;
 pub use stack::{LAYERS, Layered, calls};
 
 /// The key that the benchmarks call with.

@@ -82,23 +82,23 @@ where
     S: Service<Request<CallBody>, Response = Response<B>, Error = Infallible> + 'static,
     B: Body<Data = Bytes>,
 {
-    // A clock for the layers that look at it; nothing in here waits.
+    clocked(move || answered(&mut service, request(body.clone())))
+}
+
+/// Gives what runs again and again a clock, for the layers that look at it; nothing waits.
+pub(crate) fn clocked(mut run: impl FnMut() + 'static) -> Box<dyn FnMut()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime");
     Box::new(move || {
         let _clock = runtime.enter();
-        call(&mut service, body.clone());
+        run();
     })
 }
 
-/// Makes one call, which has to be answered at once, and reads the answer to its end.
-fn call<S, B>(service: &mut S, body: Bytes)
-where
-    S: Service<Request<CallBody>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
-{
+/// A request with such a body.
+pub(crate) fn request(body: Bytes) -> Request<CallBody> {
     let mut request = Request::new(CallBody::full(body));
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = http::Uri::from_static("/v1/messages");
@@ -109,6 +109,15 @@ where
     headers.insert("user-agent", HeaderValue::from_static("Anthropic/Python"));
     // As a host does that wants to choose the id.
     request.extensions_mut().insert(RequestId::generate());
+    request
+}
+
+/// Makes one call, which has to be answered at once, and reads the answer to its end.
+pub(crate) fn answered<S, B>(service: &mut S, request: Request<CallBody>)
+where
+    S: Service<Request<CallBody>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes>,
+{
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
     let mut future = pin!(service.call(request));

@@ -19,8 +19,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use support::{
-    FOREIGN, KEY, auth, authorize, batches, budget, capture, drain, failover, meter, request,
-    retry, text,
+    FOREIGN, KEY, auth, authorize, batches, budget, capture, continuation, drain, failover,
+    heartbeat, meter, request, retry, text,
 };
 use tower::ServiceExt;
 use tower_claude::core::CallBody;
@@ -51,6 +51,8 @@ macro_rules! with_each_layer {
         $run("Capture", capture()).await;
         $run("Batches", batches()).await;
         $run("TokenBudget", budget()).await;
+        $run("Heartbeat", heartbeat()).await;
+        $run("Continuation", continuation()).await;
         $run("Failover", failover()).await;
         $run("Retry", retry()).await;
         $run("Authorize in TenantAuth", Stack::new(authorize(), auth())).await;

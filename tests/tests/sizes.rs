@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
 use support::inner::Inner;
-use support::{auth, authorize, budget, failover, request, retry, whole};
+use support::{auth, authorize, budget, continuation, failover, heartbeat, request, retry, whole};
 use tower_claude::UsageMeterLayer;
 use tower_claude::core::CallBody;
 use tower_layer::{Identity, Layer};
@@ -51,7 +51,15 @@ fn alone() -> [Measured; 6] {
     ]
 }
 
-/// All of them around each other.
+/// Those that only some stacks have.
+fn beside() -> [Measured; 2] {
+    [
+        measure("Heartbeat", heartbeat(), 632, 48),
+        measure("Continuation", continuation(), 640, 192),
+    ]
+}
+
+/// All of them but those around each other.
 fn together() -> Measured {
     let whole = whole(auth(), meter(), budget(), failover(), retry());
     measure("the whole stack", whole, 2064, 1328)
@@ -111,7 +119,8 @@ fn sum() -> Sizes {
 #[test]
 fn no_future_and_no_body_has_grown() {
     let mut grown = Vec::new();
-    for layer in std::iter::once(bare()).chain(alone()).chain([together()]) {
+    let layers = std::iter::once(bare()).chain(alone()).chain(beside());
+    for layer in layers.chain([together()]) {
         let Measured { name, is, most } = layer;
         println!(
             "{name:<16} future {:>5} of {:>5}, body {:>4} of {:>4}",

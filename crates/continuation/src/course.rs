@@ -8,9 +8,10 @@ use http_body::{Body, Frame};
 use tower_claude_core::{CallBody, Failure, TapBody, UsageCell, is_event_stream, tap};
 use tower_service::Service;
 
+use crate::added::mark;
 use crate::follower::Follower;
 use crate::lost::Lost;
-use crate::opening::{Opening, mark};
+use crate::opening::Opening;
 use crate::passage::{Passage, Passed, Turn};
 use crate::plan::Plan;
 

@@ -7,13 +7,13 @@ use serde::de::IgnoredAny;
 
 #[derive(Deserialize)]
 pub(crate) struct BlockStart<'a> {
-    pub(crate) index: u64,
+    index: u64,
     #[serde(borrow)]
-    pub(crate) content_block: Block<'a>,
+    content_block: Block<'a>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Block<'a> {
+struct Block<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -24,13 +24,13 @@ pub(crate) struct Block<'a> {
 
 #[derive(Deserialize)]
 pub(crate) struct BlockDelta<'a> {
-    pub(crate) index: u64,
+    index: u64,
     #[serde(borrow)]
-    pub(crate) delta: Delta<'a>,
+    delta: Delta<'a>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Delta<'a> {
+struct Delta<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]

@@ -18,7 +18,7 @@ pub struct ContinuationLayer<P = DefaultTakesPrefill> {
 /// What all services of a layer have in common.
 pub(crate) struct Shared<P> {
     models: Arc<P>,
-    pub(crate) limit: NonZeroUsize,
+    limit: NonZeroUsize,
     pub(crate) intake: Intake,
 }
 

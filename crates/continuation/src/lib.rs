@@ -141,6 +141,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod added;
 mod body;
 mod course;
 mod cutter;

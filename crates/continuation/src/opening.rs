@@ -1,8 +1,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use tower_claude_core::{FailureKind, SseEvent, SseEventKind, SseScanner};
+use tower_claude_core::{SseEvent, SseEventKind, SseScanner};
 
+use crate::added::delta;
 use crate::events::{BlockDelta, BlockStart};
 
 /// Reads how a further answer begins.
@@ -87,32 +88,3 @@ fn read(event: &SseEvent<'_>, begun: &mut Option<String>) -> Opened {
         false => Opened::Otherwise,
     }
 }
-
-/// The event that marks where one answer ends and the next goes on.
-///
-/// Official SDKs pass over events whose names they do not know.
-pub(crate) fn mark(reason: FailureKind, text_bytes: usize) -> Bytes {
-    let reason = reason.as_str();
-    format!(
-        "event: continuation\ndata: {{\"type\":\"continuation\",\"reason\":\"{reason}\",\
-         \"text_bytes\":{text_bytes}}}\n\n"
-    )
-    .into()
-}
-
-/// The event that adds a text to the first block; `None` if it adds nothing.
-fn delta(text: &str) -> Option<Bytes> {
-    let text = serde_json::to_string(text)
-        .ok()
-        .filter(|_| !text.is_empty())?;
-    let event = format!(
-        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\
-         \"delta\":{{\"type\":\"text_delta\",\"text\":{text}}}}}\n\n"
-    );
-    Some(event.into())
-}
-
-/// The event that closes the first block.
-pub(crate) const STOP: Bytes = Bytes::from_static(
-    b"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
-);

@@ -4,8 +4,9 @@ use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use tower_claude_core::{FailureKind, SseScanner};
 
+use crate::added::STOP;
 use crate::cutter::Cutter;
-use crate::opening::{Opened, Opening, STOP};
+use crate::opening::{Opened, Opening};
 use crate::said::{Heard, Said};
 
 /// What lies between upstream and the caller: whole events pass, and are read on their way.

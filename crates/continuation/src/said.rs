@@ -79,11 +79,11 @@ fn read(event: &SseEvent<'_>, text: &mut String, limit: usize, is_open: &mut boo
         SseEventKind::MessageStart if !*is_open => return Heard::Fine,
         SseEventKind::ContentBlockStart => match BlockStart::read(event.data) {
             None => return Heard::Unread,
-            Some(start) if std::mem::replace(is_open, true) => {
-                drop(start);
-                return Heard::Unfit;
+            Some(_) if *is_open => return Heard::Unfit,
+            Some(start) => {
+                *is_open = true;
+                start.first_text().map(|more| append(text, more, limit))
             }
-            Some(start) => start.first_text().map(|more| append(text, more, limit)),
         },
         SseEventKind::ContentBlockDelta => match BlockDelta::read(event.data) {
             None => return Heard::Unread,

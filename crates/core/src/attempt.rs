@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -31,6 +32,8 @@ pub struct Attempt {
 #[derive(Default)]
 pub struct AttemptLog {
     attempts: Mutex<Attempts>,
+    /// How many there are, told without the lock.
+    count: AtomicUsize,
     estimated_input_tokens: OnceLock<u64>,
 }
 
@@ -68,13 +71,23 @@ impl Attempt {
 impl AttemptLog {
     /// Writes an attempt down; its number, counted from 0, is the answer.
     pub fn begin(&self, attempt: Attempt) -> usize {
+        self.begin_after(|_| attempt)
+    }
+
+    /// Writes the attempt down that is made after a look at the last one; its number is the
+    /// answer.
+    pub fn begin_after(&self, make: impl FnOnce(Option<&mut Attempt>) -> Attempt) -> usize {
         self.with(|attempts| {
+            let last = attempts.rest.last_mut().or(attempts.first.as_mut());
+            let attempt = make(last);
             if attempts.first.is_none() {
                 attempts.first = Some(attempt);
-                return 0;
+            } else {
+                attempts.rest.push(attempt);
             }
-            attempts.rest.push(attempt);
-            attempts.rest.len()
+            let number = attempts.rest.len();
+            self.count.store(number.saturating_add(1), Ordering::Release);
+            number
         })
     }
 
@@ -87,6 +100,18 @@ impl AttemptLog {
             };
             if let Some(attempt) = attempt {
                 change(attempt);
+            }
+        });
+    }
+
+    /// Changes attempts, the last first; what changes them is told the number of each.
+    pub fn revise(&self, mut change: impl FnMut(usize, &mut Attempt)) {
+        self.with(|attempts| {
+            for (index, attempt) in attempts.rest.iter_mut().enumerate().rev() {
+                change(index.saturating_add(1), attempt);
+            }
+            if let Some(first) = &mut attempts.first {
+                change(0, first);
             }
         });
     }
@@ -110,7 +135,7 @@ impl AttemptLog {
     /// How many attempts there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.with(|attempts| usize::from(attempts.first.is_some()) + attempts.rest.len())
+        self.count.load(Ordering::Acquire)
     }
 
     /// Writes down how many tokens of input the call was taken for before it was made; the

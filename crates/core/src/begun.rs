@@ -6,7 +6,7 @@ use http_body::Body;
 use crate::answer_reader::is_event_stream;
 use crate::peek::Peeked;
 use crate::peeked_body::{Held, PeekedBody, Seal};
-use crate::tap::{TapBody, tap};
+use crate::tap::TapBody;
 use crate::{Call, Endpoint, Failure, RequestId, UsageCell};
 
 /// An answer at the gate.
@@ -30,9 +30,22 @@ pub(crate) enum Form {
     Error,
 }
 
-/// The mark of an answer that has been through a gate.
-#[derive(Clone, Copy, Debug)]
-struct Gated;
+// === impl Form ===
+
+impl Form {
+    /// What is to be looked for in an answer to `call`. It counts as gated from then on.
+    pub(crate) fn of<B>(response: &Response<B>, call: &Call) -> Self {
+        if UsageCell::of(response).is_some_and(UsageCell::gate) {
+            Self::Open
+        } else if !response.status().is_success() {
+            Self::Error
+        } else if call.endpoint() == Endpoint::Messages && is_event_stream(response.headers()) {
+            Self::Stream
+        } else {
+            Self::Open
+        }
+    }
+}
 
 // === impl Begun ===
 
@@ -40,30 +53,19 @@ impl<B> Begun<B>
 where
     B: Body<Data = Bytes>,
 {
-    pub(crate) fn new(response: Response<B>, call: &Call) -> Self {
-        let (mut head, body) = tap(response).into_parts();
-        let is_stream = call.endpoint() == Endpoint::Messages && is_event_stream(&head.headers);
-        let is_success = head.status.is_success();
-        let was_gated = head.extensions.insert(Gated).is_some();
-        let form = if was_gated {
-            Form::Open
-        } else if !is_success {
-            Form::Error
-        } else if is_stream {
-            Form::Stream
-        } else {
-            Form::Open
-        };
-        let may_grow = is_stream && is_success;
-        if may_grow {
+    /// An answer that is tapped, and what is looked for in it.
+    pub(crate) fn new(response: Response<TapBody<B>>, form: Form, call: &Call) -> Self {
+        let (mut head, body) = response.into_parts();
+        // Whoever gates a stream first seals it.
+        let is_sealed = form == Form::Stream;
+        if is_sealed {
             // An error event can follow only a body whose length is not announced.
             head.headers.remove(CONTENT_LENGTH);
         }
         Self {
             // `tap` has put it there.
             cell: head.extensions.get().cloned().unwrap_or_default(),
-            // Whoever gated it first seals it.
-            seal: (may_grow && !was_gated).then(|| call.id()),
+            seal: is_sealed.then(|| call.id()),
             head,
             body,
             form,

@@ -13,10 +13,12 @@ impl Degraded {
     /// The header that tells the caller.
     pub const HEADER: HeaderName = HeaderName::from_static("x-claude-degraded");
 
-    /// This model answered instead; `None` if its name cannot be in a header.
+    /// This model answered instead; `None` if its name is more than visible ASCII, which not
+    /// every client reads in a header.
     #[must_use]
     pub fn to(model: &str) -> Option<Self> {
-        HeaderValue::from_str(model).ok().map(Self)
+        let value = HeaderValue::from_str(model).ok();
+        value.filter(|value| value.to_str().is_ok()).map(Self)
     }
 
     /// Marks an answer, in its extensions and for the caller.
@@ -41,5 +43,33 @@ impl Degraded {
     fn tell<B>(&self, response: &mut Response<B>) {
         let value = self.0.clone();
         response.headers_mut().insert(Self::HEADER, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_marked_can_be_told_again_and_another_is_not() {
+        let mut response = Response::new(());
+        Degraded::tell_again(&mut response);
+        assert!(response.headers().is_empty());
+        Degraded::to("claude-haiku-5-5")
+            .unwrap()
+            .mark(&mut response);
+        assert_eq!(response.headers()[Degraded::HEADER], "claude-haiku-5-5");
+        response.headers_mut().clear();
+        Degraded::tell_again(&mut response);
+        assert_eq!(response.headers()[Degraded::HEADER], "claude-haiku-5-5");
+        let marked = response.extensions().get().map(Degraded::model);
+        assert_eq!(marked, Some("claude-haiku-5-5"));
+    }
+
+    #[test]
+    fn a_name_that_no_header_can_hold_marks_nothing() {
+        for name in ["a\nb", "mod\u{e9}le"] {
+            assert_eq!(Degraded::to(name), None, "{name:?}");
+        }
     }
 }

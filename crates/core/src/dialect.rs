@@ -38,7 +38,6 @@ struct ErrorObject<'a> {
     message: &'a str,
 }
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -69,7 +68,7 @@ impl Refusal {
             Dialect::Grpc => self.respond_as_grpc(),
         };
         let headers = response.headers_mut();
-        headers.insert(REQUEST_ID, id.to_header());
+        headers.insert(RequestId::HEADER, id.to_header());
         if let Some(makes_sense) = self.retry_flag() {
             let word = if makes_sense { "true" } else { "false" };
             headers.insert(SHOULD_RETRY, HeaderValue::from_static(word));

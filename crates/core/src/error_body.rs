@@ -127,29 +127,10 @@ fn kind_of_answer(status: u16, error: &ErrorEnvelope<'_>, is_aws: bool) -> Failu
         (424, _) => error
             .original_status
             .filter(|status| *status != 424)
-            .and_then(kind_of_status)
+            .and_then(FailureKind::of_status)
             .unwrap_or(FailureKind::ServerError),
-        _ => kind_of_status(status).unwrap_or(FailureKind::Invalid),
+        _ => FailureKind::of_status(status).unwrap_or(FailureKind::Invalid),
     }
-}
-
-fn kind_of_status(status: u16) -> Option<FailureKind> {
-    Some(match status {
-        401 => FailureKind::Authentication,
-        402 => FailureKind::Billing,
-        403 => FailureKind::Permission,
-        404 => FailureKind::NotFound,
-        408 => FailureKind::RequestTimeout,
-        409 => FailureKind::Conflict,
-        413 => FailureKind::TooLarge,
-        429 => FailureKind::RateLimited,
-        400..=499 => FailureKind::Invalid,
-        503 | 529 => FailureKind::Overloaded,
-        // 524 is what an edge server says that waited for an answer in vain.
-        504 | 524 => FailureKind::Timeout,
-        500..=599 => FailureKind::ServerError,
-        _ => return None,
-    })
 }
 
 /// What is wrong with the account, which no status says: codes, and where Anthropic gives

@@ -216,6 +216,49 @@ impl FailureKind {
             || matches!(self, Self::Redirect)
     }
 
+    /// What an answer of this status is, as far as that says it; `None` for one that is no error.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Option<Self> {
+        Some(match status {
+            401 => Self::Authentication,
+            402 => Self::Billing,
+            403 => Self::Permission,
+            404 => Self::NotFound,
+            408 => Self::RequestTimeout,
+            409 => Self::Conflict,
+            413 => Self::TooLarge,
+            429 => Self::RateLimited,
+            400..=499 => Self::Invalid,
+            503 | 529 => Self::Overloaded,
+            // 524 is what an edge server says that waited for an answer in vain.
+            504 | 524 => Self::Timeout,
+            500..=599 => Self::ServerError,
+            _ => return None,
+        })
+    }
+
+    /// The `error.type` that says it to callers of Anthropic's API.
+    #[must_use]
+    pub const fn error_type(self) -> &'static str {
+        match self {
+            Self::RateLimited | Self::SpendCap => "rate_limit_error",
+            Self::Overloaded => "overloaded_error",
+            Self::RequestTimeout | Self::Timeout | Self::Stalled | Self::Slow => "timeout_error",
+            Self::Conflict => "conflict_error",
+            Self::Authentication => "authentication_error",
+            Self::Billing => "billing_error",
+            Self::Permission => "permission_error",
+            Self::NotFound => "not_found_error",
+            Self::TooLarge => "request_too_large",
+            Self::Invalid | Self::SpendLimit => "invalid_request_error",
+            Self::NotSent
+            | Self::NoReply
+            | Self::ServerError
+            | Self::Redirect
+            | Self::Truncated => "api_error",
+        }
+    }
+
     /// The kind of an `error.type` that came in band.
     #[must_use]
     pub(crate) fn of_error_type(error_type: &str) -> Option<Self> {
@@ -233,5 +276,21 @@ impl FailureKind {
             "invalid_request_error" => Self::Invalid,
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_told_to_callers_by_the_error_type_that_reads_back_as_it() {
+        for status in [400, 401, 402, 403, 404, 409, 413, 429, 500, 503, 504, 529] {
+            let kind = FailureKind::of_status(status).unwrap();
+            let read = FailureKind::of_error_type(kind.error_type());
+            assert_eq!(read, Some(kind), "{status}");
+        }
+        assert_eq!(FailureKind::of_status(200), None);
+        assert_eq!(FailureKind::of_status(302), None);
     }
 }

@@ -37,6 +37,12 @@ impl<'a> MeterHeaders<'a> {
         is_any.then_some(meters)
     }
 
+    /// Whether there may be any.
+    pub(crate) fn are_in(headers: &HeaderMap) -> bool {
+        let mut names = headers.keys();
+        names.any(|name| name.as_str().as_bytes().starts_with(PREFIX))
+    }
+
     fn take(&mut self, field: &[u8], value: &'a HeaderValue) {
         let field = match field {
             b"limit" => &mut self.limit,

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::begun::{Begun, Form};
 use crate::peeked_body::{Held, PeekedBody};
-use crate::{Call, End, Failure, FailureKind, TransportError, UsageCell};
+use crate::{Call, End, Failure, FailureKind, TransportError, UsageCell, tap};
 
 pin_project! {
     /// The commit gate: holds an answer back until it is known whether it is any good.
@@ -66,7 +66,9 @@ where
 
     /// Puts an answer to `call` behind the gate.
     pub fn new(response: Response<B>, call: &Call) -> Self {
-        Self::begin(Begun::new(response, call))
+        let response = tap(response);
+        let form = Form::of(&response, call);
+        Self::begin(Begun::new(response, form, call))
     }
 
     /// Puts an answer to `call` behind the gate, unless it is open at once: then what came
@@ -79,12 +81,15 @@ where
     where
         B::Error: 'static,
     {
-        let begun = Begun::new(response, call);
-        if begun.form == Form::Open {
-            let failure = begun.head.extensions.get().cloned();
-            return Ok(begun.open(Held::default(), failure));
+        let response = tap(response);
+        let form = Form::of(&response, call);
+        if form != Form::Open {
+            return Err(Self::begin(Begun::new(response, form, call)));
         }
-        Err(Self::begin(begun))
+        Ok(Peeked {
+            failure: response.extensions().get().cloned(),
+            response: response.map(|body| PeekedBody::new(body, Held::default(), None)),
+        })
     }
 
     /// The status of the answer.

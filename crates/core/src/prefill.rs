@@ -19,6 +19,9 @@ enum Member {
     Other,
 }
 
+/// How a message of the assistant begins that follows another one.
+const OPEN: &[u8] = br#",{"role":"assistant","content":"#;
+
 // === impl Call ===
 
 impl Call {
@@ -57,8 +60,6 @@ impl Call {
         Some(spliced.freeze())
     }
 }
-
-const OPEN: &[u8] = br#",{"role":"assistant","content":"#;
 
 /// Where the bracket stands that closes the messages, if the request takes another one.
 fn end_of_messages(body: &[u8]) -> Option<usize> {

@@ -60,6 +60,12 @@ impl RateLimits {
         }
     }
 
+    /// Whether the headers say anything of limits.
+    #[must_use]
+    pub fn are_in(headers: &HeaderMap) -> bool {
+        MeterHeaders::are_in(headers)
+    }
+
     /// Whether no meter was sent that could be believed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

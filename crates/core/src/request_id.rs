@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use http::{Extensions, HeaderValue};
+use http::{Extensions, HeaderName, HeaderValue};
 
 use crate::Call;
 
@@ -15,6 +15,9 @@ pub struct RequestId([u8; RequestId::LENGTH]);
 // === impl RequestId ===
 
 impl RequestId {
+    /// The header that tells callers the id.
+    pub const HEADER: HeaderName = HeaderName::from_static("request-id");
+
     const LENGTH: usize = 28;
 
     /// A new id: 64 random bits of the thread, and 64 bits that walk through all values.

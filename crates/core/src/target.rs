@@ -186,12 +186,9 @@ impl Target {
     #[must_use]
     pub fn model_here(&self, asked: &str) -> Option<&str> {
         let model = self.fallback_model().unwrap_or(asked);
-        let models = self.0.models.iter();
-        models
-            .filter(|(from, _)| **from == *model)
-            .map(|(_, here)| &**here)
-            .next()
-            .or(self.fallback_model())
+        let mut models = self.0.models.iter();
+        let listed = models.find(|(from, _)| **from == *model);
+        listed.map(|(_, here)| &**here).or(self.fallback_model())
     }
 
     /// What it offers: what its [`Platform`] does, and what was said of it.
@@ -223,6 +220,12 @@ impl Target {
             Some(betas) => betas.iter().any(|beta| **beta == *name),
             None => Capability::of_beta(name).is_none_or(|capability| self.offers(capability)),
         }
+    }
+
+    /// The only betas it takes, if they are listed.
+    #[must_use]
+    pub fn listed_betas(&self) -> Option<&[Box<str>]> {
+        self.0.betas.as_deref()
     }
 
     fn facts(&mut self) -> &mut Facts {

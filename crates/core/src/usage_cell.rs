@@ -20,6 +20,8 @@ struct Shared {
     is_watched: AtomicBool,
     /// Whether it is said how the answer ended.
     has_ended: AtomicBool,
+    /// Whether the answer has been through a gate.
+    is_gated: AtomicBool,
 }
 
 /// What an answer has said so far.
@@ -101,6 +103,11 @@ impl UsageCell {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.0.has_ended.load(Relaxed)
+    }
+
+    /// Notes that the answer goes through a gate; says whether it went through one before.
+    pub(crate) fn gate(&self) -> bool {
+        self.0.is_gated.swap(true, Relaxed)
     }
 
     pub(crate) fn is_watched(&self) -> bool {

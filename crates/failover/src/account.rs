@@ -21,12 +21,15 @@ pub(crate) struct Account {
 
 impl Account {
     /// A call about a message goes out.
-    pub(crate) fn start(&self, class: ModelClass) -> Outgoing {
-        self.allowance(class).start(Instant::now())
+    pub(crate) fn start(&self, class: ModelClass, now: Instant) -> Outgoing {
+        self.allowance(class).start(now)
     }
 
     /// The head of its answer has come.
     pub(crate) fn learn(&self, class: ModelClass, call: &mut Outgoing, headers: &HeaderMap) {
+        if !RateLimits::are_in(headers) {
+            return self.allowance(class).hear(call);
+        }
         let told = RateLimits::read(headers, SystemTime::now());
         self.distrust(told.distrusted);
         self.allowance(class).learn(call, &told, Instant::now());

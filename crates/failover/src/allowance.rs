@@ -6,6 +6,7 @@ use tower_claude_core::{RateLimit, RateLimits};
 
 use crate::bucket::Bucket;
 use crate::departures::{Departures, Tick};
+use crate::size::Size;
 
 /// What an account has left at one target for one class of models.
 ///
@@ -55,14 +56,6 @@ enum Counted {
     Both,
 }
 
-/// What calls take; late ones weigh more. In thousandths of a token.
-#[derive(Clone, Copy, Debug, Default)]
-struct Size {
-    mean: Option<u64>,
-    /// By how much calls differ from the mean, in the mean.
-    deviation: u64,
-}
-
 // === impl Allowance ===
 
 impl Allowance {
@@ -83,11 +76,16 @@ impl Allowance {
         }
     }
 
-    /// The head of a call has come; without a word of a limit, what is reckoned of it stays.
-    pub(crate) fn learn(&mut self, call: &mut Outgoing, told: &RateLimits, now: Instant) {
+    /// The head of a call has come.
+    pub(crate) fn hear(&mut self, call: &mut Outgoing) {
         if !mem::replace(&mut call.has_head, true) {
             self.departures.arrive(call.left);
         }
+    }
+
+    /// The head of a call has come; without a word of a limit, what is reckoned of it stays.
+    pub(crate) fn learn(&mut self, call: &mut Outgoing, told: &RateLimits, now: Instant) {
+        self.hear(call);
         let (new, out) = self.departures.out(now);
         if told.tokens.is_some() {
             self.tokens = Counted::of(told);
@@ -188,40 +186,6 @@ impl Counted {
         } else {
             Self::Both
         }
-    }
-}
-
-// === impl Size ===
-
-impl Size {
-    const WEIGHT: u64 = 8;
-
-    fn learn(&mut self, count: Option<u64>) {
-        let Some(sample) = count.map(Bucket::units) else {
-            return;
-        };
-        let Some(mean) = self.mean else {
-            self.mean = Some(sample);
-            return;
-        };
-        self.deviation = Self::blend(self.deviation, sample.abs_diff(mean));
-        self.mean = Some(Self::blend(mean, sample));
-    }
-
-    /// Nobody knows of a first call more than that it takes something.
-    fn usual(&self) -> u64 {
-        self.mean.unwrap_or(Bucket::ONE)
-    }
-
-    /// What hardly any call is larger than.
-    fn large(&self) -> u64 {
-        self.usual()
-            .saturating_add(self.deviation.saturating_mul(2))
-    }
-
-    const fn blend(mean: u64, sample: u64) -> u64 {
-        let rest = mean.saturating_sub(mean / Self::WEIGHT);
-        rest.saturating_add(sample / Self::WEIGHT)
     }
 }
 

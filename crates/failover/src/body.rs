@@ -103,8 +103,11 @@ impl Drop for Judge {
         let Some(mut permit) = self.permit.take() else {
             return;
         };
-        self.cell.read(|metered| permit.took(&metered.usage));
-        match self.cell.read(|metered| (metered.end, metered.failure)) {
+        let end = self.cell.read(|metered| {
+            permit.took(&metered.usage);
+            (metered.end, metered.failure)
+        });
+        match end {
             (Some(End::Complete), _) => permit.succeed(),
             (Some(End::Errored | End::Truncated), kind) => {
                 permit.fail(&Failure::new(kind.unwrap_or(FailureKind::Truncated)));

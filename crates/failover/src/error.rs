@@ -14,6 +14,7 @@ enum Problem {
     NoFallback(Box<str>),
     FallbackTwice(Box<str>),
     FallbackCycle(Box<str>),
+    FallbackUntold(Box<str>),
 }
 
 // === impl ConfigError ===
@@ -38,6 +39,10 @@ impl ConfigError {
         Self(Problem::FallbackTwice(asked.into()))
     }
 
+    pub(crate) fn fallback_untold(model: &str) -> Self {
+        Self(Problem::FallbackUntold(model.into()))
+    }
+
     pub(crate) fn fallback_cycle(model: &str) -> Self {
         Self(Problem::FallbackCycle(model.into()))
     }
@@ -57,6 +62,10 @@ impl fmt::Display for ConfigError {
             Problem::FallbackTwice(asked) => {
                 write!(f, "what stands in for {asked:?} is given twice")
             }
+            Problem::FallbackUntold(model) => write!(
+                f,
+                "callers cannot be told of model {model:?}: a header takes visible ascii only"
+            ),
             Problem::FallbackCycle(model) => write!(
                 f,
                 "model {model:?} would stand in for itself; leave it out of one of the lists"

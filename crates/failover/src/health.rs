@@ -13,7 +13,7 @@ use crate::{ModelClass, Utilisation};
 /// A view of how the targets are doing, for pages and probes. A clone is a reference count.
 ///
 /// From [`FailoverLayer::health`](crate::FailoverLayer::health); stays true for as long as
-/// any service of that layer lives.
+/// any service of that layer lives. It knows of the queue only if the layer had one by then.
 #[derive(Clone)]
 pub struct Health {
     slots: Arc<[Slot]>,

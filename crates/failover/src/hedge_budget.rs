@@ -36,6 +36,12 @@ impl HedgeBudget {
         let _ = self.tokens.fetch_update(Relaxed, Relaxed, add);
     }
 
+    /// Gives back what was paid for a hedge that did not come about.
+    pub(crate) fn refund(&self) {
+        let add = |tokens: u64| Some(tokens.saturating_add(Self::COST).min(Self::CAPACITY));
+        let _ = self.tokens.fetch_update(Relaxed, Relaxed, add);
+    }
+
     /// Pays for a hedge, whole or not at all.
     pub(crate) fn withdraw(&self) -> bool {
         let take = |tokens: u64| tokens.checked_sub(Self::COST);

@@ -32,9 +32,13 @@ impl Hedging {
         self.budget.deposit();
     }
 
-    /// Pays for asking one more target.
-    pub(crate) fn withdraw(&self) -> bool {
-        self.budget.withdraw()
+    /// What `ask` gives for asking one more target, if that can be paid.
+    pub(crate) fn pay<T>(&self, ask: impl FnOnce() -> Option<T>) -> Option<T> {
+        let asked = self.budget.withdraw().then(ask)?;
+        if asked.is_none() {
+            self.budget.refund();
+        }
+        asked
     }
 
     /// An answer to a call was good after so long.

@@ -7,9 +7,10 @@ use tower_claude_core::{Call, CallBody, Failure, FailureKind, Refusal, Replay, S
 
 use crate::Route;
 use crate::layer::Shared;
-use crate::lobby::Lobby;
+use crate::lobby::{Lobby, Place};
 use crate::permit::Permit;
 use crate::plan::{Aim, all_closed};
+use crate::trial::Trial;
 use crate::urgency::urgency;
 use crate::verdict::Onward;
 use crate::wait::Wait;
@@ -56,23 +57,24 @@ impl<R> Journey<R> {
         hedging.wait(way.class(), way.call())
     }
 
-    /// Notes that a target's answer was good after so long.
-    pub(crate) fn was_good_after(&self, latency: Duration) {
+    /// Notes that a target's answer is good.
+    pub(crate) fn is_good(&self, trial: &Trial) {
         if let (Some(hedging), Some(way)) = (&self.shared.pool.hedging, &self.way) {
-            hedging.record(way.class(), way.call(), latency);
+            hedging.record(way.class(), way.call(), trial.elapsed());
         }
     }
 
     /// What it takes to ask a second target while one is asked, if that may be.
     pub(crate) fn rival(&mut self) -> Option<Onward> {
         let way = self.way.as_mut().filter(|way| way.may_go_on())?;
-        let is_paid = self.shared.pool.hedging.as_ref()?.withdraw();
-        let spare = self.spare.as_ref().filter(|_| is_paid)?;
-        Some(Onward {
-            permit: way.admit(&self.shared, Instant::now())?,
-            request: spare.request()?,
-            call: way.call().clone(),
-            reason: FailureKind::Slow,
+        let spare = self.spare.as_ref()?;
+        self.shared.pool.hedging.as_ref()?.pay(|| {
+            Some(Onward {
+                request: spare.request()?,
+                permit: way.admit(&self.shared, Instant::now())?,
+                call: way.call().clone(),
+                reason: FailureKind::Slow,
+            })
         })
     }
 
@@ -108,15 +110,16 @@ where
                 Err(closed) => closed,
             }
         };
-        let wait = lobby.and_then(|lobby| {
+        let place = lobby.map_or(Place::Useless, |lobby| {
             let tenant = way.tenant();
             let urgency = urgency(request.headers(), tenant);
             let tenant = tenant.map(|tenant| tenant.id().clone());
             lobby.enter(way.lane(closed.stay_at), closed, tenant, urgency)
         });
-        match wait {
-            Some(wait) => Departure::Wait(wait),
-            None => self.give_up(request, closed),
+        match place {
+            Place::Wait(wait) => Departure::Wait(wait),
+            Place::Full if closed.stay_at.is_none() => self.turn_away(request, closed),
+            Place::Full | Place::Useless => self.give_up(request),
         }
     }
 
@@ -136,22 +139,30 @@ where
             {
                 None
             }
-            Err(closed) => Some(self.give_up(request, closed)),
+            Err(_) => Some(self.give_up(request)),
         }
     }
 
     /// What a call does that does not wait, or no longer: what it would rather not.
-    pub(crate) fn give_up(&mut self, request: &Request<CallBody>, closed: Closed) -> Departure {
-        let Some(way) = self.way.as_mut() else {
-            return Departure::Refused(all_closed(closed.soonest));
-        };
-        let permit = match way.set_out(&self.shared, Aim::Open, Duration::ZERO) {
-            Ok(permit) => Ok(permit),
-            Err(closed) => way.step_down(&self.shared).ok_or(closed),
-        };
-        match permit {
-            Ok(permit) => self.depart(permit, request),
-            Err(closed) => Departure::Refused(all_closed(closed.soonest)),
+    pub(crate) fn give_up(&mut self, request: &Request<CallBody>) -> Departure {
+        let departs = self
+            .way
+            .as_mut()
+            .map(|way| way.set_out(&self.shared, Aim::Open, Duration::ZERO));
+        match departs {
+            Some(Ok(permit)) => self.depart(permit, request),
+            Some(Err(closed)) => self.turn_away(request, closed),
+            None => Departure::Refused(all_closed(None)),
+        }
+    }
+
+    /// What a call does for which there is no place, not even to wait: it asks another model,
+    /// or is refused. It does not go where others wait to go.
+    pub(crate) fn turn_away(&mut self, request: &Request<CallBody>, closed: Closed) -> Departure {
+        let way = self.way.as_mut();
+        match way.and_then(|way| way.step_down(&self.shared)) {
+            Some(permit) => self.depart(permit, request),
+            None => Departure::Refused(all_closed(closed.soonest)),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::slot::Slot;
 
 /// What stands in for the models of one pattern, step by step.
 #[derive(Clone, Debug)]
-pub(crate) struct Ladder {
+struct Ladder {
     asked: ModelPattern,
     rungs: Box<[Rung]>,
 }

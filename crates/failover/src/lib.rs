@@ -130,8 +130,8 @@
 //!
 //! Dropping the future drops the attempt in flight and makes no other; the log keeps it as an
 //! attempt without an answer. Who waits makes room, and who is asked at two targets gives both
-//! up. Dropping the body early says nothing of the target. A probe
-//! that is dropped makes room for the next.
+//! up. Dropping the body early says nothing of the target. A probe that is dropped makes room for
+//! the next.
 //!
 //! # Features
 //!
@@ -159,6 +159,7 @@ mod hedge_budget;
 mod hedging;
 mod journey;
 mod ladder;
+mod lane;
 mod latency;
 mod layer;
 mod leg;
@@ -173,10 +174,11 @@ mod pool;
 mod rival;
 mod route;
 mod service;
+mod size;
 mod slot;
 mod state;
+mod ticket;
 mod trial;
-mod turn;
 mod urgency;
 mod utilisation;
 mod verdict;

@@ -5,8 +5,10 @@ use tokio::time::Instant;
 use tower_claude_core::TenantId;
 
 use crate::Waiting;
+use crate::deadline::after;
+use crate::lane::Lane;
 use crate::wait::Wait;
-use crate::wait_queue::{Lane, WaitQueue};
+use crate::wait_queue::WaitQueue;
 use crate::way::Closed;
 
 /// Where calls wait for a target to open, and for how long.
@@ -14,6 +16,16 @@ use crate::way::Closed;
 pub(crate) struct Lobby {
     queue: Arc<WaitQueue>,
     waiting: Waiting,
+}
+
+/// What there is for a call that would wait.
+pub(crate) enum Place {
+    /// Its place.
+    Wait(Wait),
+    /// As many wait as may.
+    Full,
+    /// What it would wait for comes too late, if at all.
+    Useless,
 }
 
 // === impl Lobby ===
@@ -48,15 +60,20 @@ impl Lobby {
         closed: Closed,
         tenant: Option<TenantId>,
         urgency: u8,
-    ) -> Option<Wait> {
+    ) -> Place {
         let longest = match closed.stay_at {
             Some(_) => self.waiting.to_stay(),
             None => self.waiting.limit(),
         };
-        let soonest = closed.soonest.filter(|soonest| *soonest <= longest)?;
-        let ticket = self.queue.join(lane, tenant, urgency).ok()?;
+        let Some(soonest) = closed.soonest.filter(|soonest| *soonest <= longest) else {
+            return Place::Useless;
+        };
+        let Ok(ticket) = self.queue.join(lane, tenant, urgency) else {
+            return Place::Full;
+        };
         let now = Instant::now();
         let is_stay = closed.stay_at.is_some();
-        Some(Wait::new(ticket, now + longest, now + soonest, is_stay))
+        let (deadline, look_at) = (after(now, longest), after(now, soonest));
+        Place::Wait(Wait::new(ticket, deadline, look_at, is_stay))
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use tower_claude_core::ModelPattern;
+use tower_claude_core::{Degraded, ModelPattern};
 
 use crate::ConfigError;
 
@@ -48,8 +48,8 @@ impl ModelFallbacks {
     ///
     /// # Errors
     ///
-    /// An empty list, a model twice in it, a pattern that is there already, or models that
-    /// stand in for each other, directly or over others.
+    /// An empty list, a model twice in it, one whose name cannot be in a header, a pattern that
+    /// is there already, or models that stand in for each other, directly or over others.
     pub fn of<M>(
         mut self,
         asked: &str,
@@ -61,6 +61,9 @@ impl ModelFallbacks {
         let models: Vec<Box<str>> = models.into_iter().map(Into::into).collect();
         if models.is_empty() || models.iter().any(|model| model.is_empty()) {
             return Err(ConfigError::no_fallback(asked));
+        }
+        if let Some(model) = models.iter().find(|model| Degraded::to(model).is_none()) {
+            return Err(ConfigError::fallback_untold(model));
         }
         let is_there = self.lists.iter().any(|list| *list.pattern == *asked);
         if is_there || has_twice(&models) {
@@ -78,7 +81,7 @@ impl ModelFallbacks {
         }
     }
 
-    /// The list for a model.
+    /// The lists, in the order in which they were given.
     pub(crate) fn into_lists(self) -> Vec<Fallbacks> {
         self.lists
     }
@@ -151,5 +154,13 @@ mod tests {
         assert!(error(none().of("a", ["b", "b"])).contains("twice"));
         let one = none().of("a", ["b"]).unwrap();
         assert!(error(one.of("a", ["c"])).contains("twice"));
+    }
+
+    #[test]
+    fn a_model_that_callers_could_not_be_told_of_is_refused() {
+        for model in ["mod\u{e9}le", "a\nb"] {
+            let refused = error(ModelFallbacks::new().of("a", [model]));
+            assert!(refused.contains("told"), "{refused}");
+        }
     }
 }

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use tokio::time::Instant;
 use tower_claude_core::{Failure, Target, Usage};
 
 use crate::ModelClass;
@@ -20,6 +21,7 @@ pub(crate) struct Permit {
     class: ModelClass,
     /// Which model is asked instead of the caller's.
     step: Option<Step>,
+    since: Instant,
     /// `None` once it has been used up.
     pass: Option<Pass>,
     /// `None` if the limits of messages do not count it, and once it has ended.
@@ -33,13 +35,14 @@ impl Permit {
         pool: Arc<Pool>,
         slot: usize,
         (class, step): (ModelClass, Option<Step>),
-        pass: Pass,
+        (pass, since): (Pass, Instant),
     ) -> Self {
         Self {
             pool,
             slot,
             class,
             step,
+            since,
             pass: Some(pass),
             outgoing: None,
         }
@@ -47,7 +50,7 @@ impl Permit {
 
     /// A call about a message goes out with it.
     pub(crate) fn start(&mut self) {
-        self.outgoing = Some(self.slot().account().start(self.class));
+        self.outgoing = Some(self.slot().account().start(self.class, self.since));
     }
 
     /// The head of an answer has come.
@@ -68,6 +71,11 @@ impl Permit {
             let account = self.slot().account();
             account.end(self.class, outgoing, (input, usage.output_tokens));
         }
+    }
+
+    /// When it was given.
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
     }
 
     pub(crate) fn target(&self) -> &Target {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_claude_core::{Capability, Target};
+use tower_claude_core::{Capabilities, Target};
 
 use crate::hedging::Hedging;
 use crate::ladder::{Ladders, Step};
@@ -20,7 +20,7 @@ pub(crate) struct Pool {
     pub(crate) slots: Arc<[Slot]>,
     /// Whether there are several.
     pub(crate) is_choice: bool,
-    /// Whether one of them does not offer all that a call may need.
+    /// Whether one of them does not offer all that a call may need, or take every beta.
     pub(crate) is_partial: bool,
     pub(crate) breaker: Breaker,
     /// Whether to move on from what may have been billed.
@@ -105,11 +105,15 @@ impl Pool {
         now: Instant,
     ) -> Option<Permit> {
         let pass = self.slots[slot].admit(class, &self.breaker, now).ok()?;
-        Some(Permit::new(Arc::clone(self), slot, (class, step), pass))
+        Some(Permit::new(
+            Arc::clone(self),
+            slot,
+            (class, step),
+            (pass, now),
+        ))
     }
 }
 
 fn is_partial(target: &Target) -> bool {
-    let lacks = |capability: &Capability| !target.offers(*capability);
-    Capability::ALL.iter().any(lacks)
+    target.capabilities() != Capabilities::all() || target.listed_betas().is_some()
 }

@@ -99,7 +99,7 @@ where
                 },
                 Self::Armed(sleep) => {
                     ready!(sleep.as_mut().poll(cx));
-                    match journey.rival().filter(|_| is_asking) {
+                    match is_asking.then(|| journey.rival()).flatten() {
                         Some(onward) => {
                             let inner = inner.clone();
                             let state = Box::pin(State::Ready { onward });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower_claude_core::{
     Call, CallBody, Consent, Considering, FailureKind, Peek, Prepare, Prepared, Refusal,
 };
@@ -46,7 +46,8 @@ pin_project! {
         Call {
             #[pin]
             future: F,
-            trial: Trial,
+            // `None` once the future is over: taken alone, the future need not move.
+            trial: Option<Trial>,
         },
         Peek {
             #[pin]
@@ -68,6 +69,8 @@ struct Approach {
     request: Request<CallBody>,
     call: Call,
     permit: Permit,
+    /// When it began.
+    now: Instant,
     /// Why it does not stay where it was; `None` at the first target.
     reason: Option<FailureKind>,
 }
@@ -128,7 +131,8 @@ where
                 Projected::Wait { wait, request, .. } => {
                     let departure = match ready!(wait.poll_turn(cx)) {
                         Turn::Look => journey.look(wait, request),
-                        Turn::GiveUp => Some(journey.give_up(request, Closed::NOW)),
+                        Turn::GiveUp => Some(journey.give_up(request)),
+                        Turn::TurnedAway => Some(journey.turn_away(request, Closed::NOW)),
                     };
                     let Some(departure) = departure else {
                         continue;
@@ -159,6 +163,7 @@ where
                         request,
                         call,
                         permit,
+                        now: Instant::now(),
                         reason: Some(reason),
                     };
                     let next = Self::approach(inner, approach);
@@ -166,21 +171,23 @@ where
                 }
                 Projected::Consent { considering, .. } => {
                     let consent = ready!(considering.as_mut().poll(cx));
-                    let Replaced::Consent { approach, .. } =
+                    let Replaced::Consent { mut approach, .. } =
                         self.as_mut().project_replace(Self::Done)
                     else {
                         continue;
                     };
+                    approach.now = Instant::now();
                     let next = match consent {
                         Ok(()) => Self::call(inner, approach),
                         Err(refusal) => Self::elsewhere(inner, journey, approach, refusal),
                     };
                     self.set(next);
                 }
-                Projected::Call { future, .. } => {
+                Projected::Call { future, trial } => {
                     let result = ready!(future.poll(cx));
-                    let Replaced::Call { trial, .. } = self.as_mut().project_replace(Self::Done)
-                    else {
+                    let trial = trial.take();
+                    self.set(Self::Done);
+                    let Some(trial) = trial else {
                         continue;
                     };
                     match result {
@@ -264,6 +271,7 @@ where
                 Approach {
                     request,
                     call,
+                    now: permit.since(),
                     permit,
                     reason: None,
                 },
@@ -325,11 +333,14 @@ where
             mut request,
             call,
             permit,
+            now,
             reason,
         } = approach;
         request.extensions_mut().insert(permit.target().clone());
-        let trial = Trial::begin(call, permit, reason);
-        let future = inner.call(request);
-        Self::Call { future, trial }
+        let trial = Trial::begin(call, permit, reason, now);
+        Self::Call {
+            future: inner.call(request),
+            trial: Some(trial),
+        }
     }
 }

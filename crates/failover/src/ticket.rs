@@ -60,11 +60,3 @@ impl fmt::Debug for Ticket {
             .finish_non_exhaustive()
     }
 }
-
-// === impl Displaced ===
-
-impl fmt::Display for Displaced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("gave its place among the waiting calls to another")
-    }
-}

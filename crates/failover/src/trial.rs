@@ -24,9 +24,9 @@ pub(crate) struct Trial {
 
 /// What came of a trial.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Outcome<'a> {
     pub(crate) failure: Option<FailureKind>,
-    pub(crate) usage: Option<UsageCell>,
+    pub(crate) usage: Option<&'a UsageCell>,
     /// Whether the caller gets this answer.
     pub(crate) is_final: bool,
 }
@@ -34,12 +34,17 @@ pub(crate) struct Outcome {
 // === impl Trial ===
 
 impl Trial {
-    pub(crate) fn begin(call: Call, permit: Permit, reason: Option<FailureKind>) -> Self {
+    pub(crate) fn begin(
+        call: Call,
+        permit: Permit,
+        reason: Option<FailureKind>,
+        now: Instant,
+    ) -> Self {
         Self {
             before: call.attempts().len(),
             call,
             permit: Some(permit),
-            started: Instant::now(),
+            started: now,
             reason,
             status: None,
         }
@@ -72,45 +77,37 @@ impl Trial {
     }
 
     /// Writes down what came of it, and gives the permit on.
-    pub(crate) fn end(&mut self, outcome: Outcome) -> Option<Permit> {
+    pub(crate) fn end(&mut self, outcome: Outcome<'_>) -> Option<Permit> {
         let permit = self.permit.take()?;
         self.write(&permit, outcome);
         Some(permit)
     }
 
-    fn write(&self, permit: &Permit, outcome: Outcome) {
-        let log = self.call.attempts();
-        let is_final = outcome.is_final;
-        let own = self.written_inside(permit.target()).unwrap_or_else(|| {
-            let target = Some(permit.target().clone());
-            let mut attempt = Attempt::new(target, self.started.into_std(), self.reason);
+    fn write(&self, permit: &Permit, outcome: Outcome<'_>) {
+        let (log, target) = (self.call.attempts(), permit.target());
+        let mut is_written = false;
+        log.revise(|number, attempt| {
+            // The last that somebody inside wrote of this trial: another one may be going on at
+            // another target.
+            let is_here = || attempt.target.as_ref().map(Target::name) == Some(target.name());
+            if !is_written && number >= self.before && is_here() {
+                is_written = true;
+                attempt.is_final = outcome.is_final;
+                attempt.reason = attempt.reason.or(self.reason);
+            } else if outcome.is_final {
+                // Only here it is known whether the caller gets it, and then nothing else.
+                attempt.is_final = false;
+            }
+        });
+        if !is_written {
+            let started = self.started.into_std();
+            let mut attempt = Attempt::new(Some(target.clone()), started, self.reason);
             attempt.status = self.status;
             attempt.failure = outcome.failure;
-            attempt.usage = outcome.usage;
-            log.begin(attempt)
-        });
-        // Only here it is known whether the caller gets it, and then nothing else.
-        log.update(own, |attempt| {
-            attempt.is_final = is_final;
-            attempt.reason = attempt.reason.or(self.reason);
-        });
-        for other in (0..log.len()).filter(|other| is_final && *other != own) {
-            log.update(other, |attempt| attempt.is_final = false);
+            attempt.usage = outcome.usage.cloned();
+            attempt.is_final = outcome.is_final;
+            log.begin(attempt);
         }
-    }
-
-    /// The last attempt that somebody inside wrote of this trial: another one may be going on
-    /// at another target.
-    fn written_inside(&self, target: &Target) -> Option<usize> {
-        let (mut own, mut number) = (None, 0);
-        self.call.attempts().for_each(|attempt| {
-            let at = attempt.target.as_ref().map(Target::name);
-            if number >= self.before && at == Some(target.name()) {
-                own = Some(number);
-            }
-            number += 1;
-        });
-        own
     }
 }
 

@@ -82,14 +82,15 @@ where
         degraded.mark(&mut response);
     }
     trial.learn(response.headers());
-    let usage = UsageCell::of(&response).cloned();
+    let usage = UsageCell::of(&response);
     let Some(failure) = failure else {
-        journey.was_good_after(trial.elapsed());
+        journey.is_good(&trial);
         let permit = trial.end(Outcome {
             failure: None,
-            usage: usage.clone(),
+            usage,
             is_final: true,
         });
+        let usage = usage.cloned();
         return Verdict::Return(wrap(response, permit, usage));
     };
     let next = journey.move_on(&failure);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::turn::Ticket;
+use crate::deadline::after;
+use crate::ticket::Ticket;
 
 /// A call's time in the queue: for a target to take it.
 pub(crate) struct Wait {
@@ -24,8 +25,10 @@ pub(crate) struct Wait {
 pub(crate) enum Turn {
     /// To look whether a target takes it.
     Look,
-    /// To wait no longer: its time is up, or its place was given to another.
+    /// To wait no longer: its time is up.
     GiveUp,
+    /// To leave: its place was given to another.
+    TurnedAway,
 }
 
 // === impl Wait ===
@@ -44,7 +47,7 @@ impl Wait {
     /// Ready when it is first and it is worth looking, and when it is to give up.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         match self.ticket.poll_front(cx) {
-            Poll::Ready(Err(_)) => Poll::Ready(Turn::GiveUp),
+            Poll::Ready(Err(_)) => Poll::Ready(Turn::TurnedAway),
             Poll::Pending => {
                 ready!(self.poll_timer(self.deadline, cx));
                 Poll::Ready(Turn::GiveUp)
@@ -63,7 +66,7 @@ impl Wait {
     /// It has looked, and the first target opens after so long. False if that is too late.
     pub(crate) fn look_again(&mut self, soonest: Duration) -> bool {
         const LEAST: Duration = Duration::from_millis(1);
-        let look_at = Instant::now() + soonest.max(LEAST);
+        let look_at = after(Instant::now(), soonest.max(LEAST));
         self.look_at = Some(look_at);
         look_at <= self.deadline
     }

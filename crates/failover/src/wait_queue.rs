@@ -7,8 +7,9 @@ use std::task::{Poll, Waker};
 
 use tower_claude_core::TenantId;
 
+use crate::lane::Lane;
 use crate::line::{Line, Party};
-use crate::turn::{Displaced, Ticket};
+use crate::ticket::{Displaced, Ticket};
 
 /// Calls that wait for a target to take them.
 ///
@@ -22,14 +23,6 @@ pub(crate) struct WaitQueue {
     /// How many wait. Written under the lock; who reads an old value came a moment earlier.
     waiting: AtomicUsize,
     lines: Mutex<Lines>,
-}
-
-/// Which calls wait for the same: the class of models, and the set of targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Lane {
-    pub(crate) class: u8,
-    /// One bit for each target.
-    pub(crate) slots: [u64; 4],
 }
 
 /// Who waits, and where.
@@ -168,14 +161,6 @@ impl fmt::Debug for WaitQueue {
             .field("most", &self.most)
             .field("waiting", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Full ===
-
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("as many calls wait as may")
     }
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 /// another's flood. A caller that leaves, or whose time is up, waits no longer.
 ///
 /// When as many wait as may, a more urgent call takes the place of a less urgent one, and a
-/// tenant with few waiting takes one from the tenant with the most; any other is refused at
-/// once.
+/// tenant with few waiting takes one from the tenant with the most. Whoever finds no place, loses
+/// it, or has waited long enough is asked where a target is open all the same, though its account
+/// may have nothing left, and is refused where none is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Waiting {

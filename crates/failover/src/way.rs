@@ -5,12 +5,12 @@ use tokio::time::Instant;
 use tower_claude_core::{Call, CallBody, Endpoint, Refusal, Tenant};
 
 use crate::eligible::eligible;
+use crate::lane::Lane;
 use crate::layer::Shared;
 use crate::leg::Leg;
 use crate::permit::Permit;
 use crate::plan::{Aim, plan};
 use crate::pool::Pool;
-use crate::wait_queue::Lane;
 use crate::{ModelClass, Order, Route};
 
 /// Where one call may go, and where it is.
@@ -59,7 +59,8 @@ impl Way {
 
     /// The permit for the first target of the leg; or why there is none.
     ///
-    /// The aim is that of messages: others have limits of their own. Within `to_stay` a call that is better off where it was before waits for that target.
+    /// The aim is that of messages: others have limits of their own. Within `to_stay` a call that
+    /// is better off where it was before waits for that target.
     pub(crate) fn set_out<R>(
         &mut self,
         shared: &Shared<R>,
@@ -130,18 +131,8 @@ impl Way {
 
     /// Where it waits: with all that may go to the same targets, or to the one it stays at.
     pub(crate) fn lane(&self, stay_at: Option<usize>) -> Lane {
-        let class = u8::try_from(self.leg.class.index()).unwrap_or(u8::MAX);
-        let mut lane = Lane {
-            class,
-            ..Lane::default()
-        };
         let all = self.eligible.iter().filter(|_| stay_at.is_none());
-        for slot in all.chain(stay_at) {
-            if let Some(word) = lane.slots.get_mut(slot / 64) {
-                *word |= 1 << (slot % 64);
-            }
-        }
-        lane
+        Lane::new(self.leg.class, all.chain(stay_at))
     }
 
     /// Whether it may go to another target that is asked for the same model.

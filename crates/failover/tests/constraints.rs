@@ -95,6 +95,19 @@ async fn a_beta_goes_only_where_it_is_taken() {
 }
 
 #[tokio::test]
+async fn a_beta_that_the_only_target_does_not_take_is_refused_by_name() {
+    let fleet = Fleet::answering([("a", good())]);
+    let only = Target::new("a").betas(["one-2026-01-01"]);
+    let service = FailoverLayer::new([only]).unwrap().layer(fleet.clone());
+    let mut request = post(body("", "\"hi\""));
+    let betas = http::HeaderValue::from_static("one-2026-01-01, two-2026-02-02");
+    request.headers_mut().insert("anthropic-beta", betas);
+    let heard = hear(&service, request).await;
+    assert_eq!((heard.status, fleet.calls("a")), (400, 0));
+    assert!(heard.text().contains("two-2026-02-02"), "{}", heard.text());
+}
+
+#[tokio::test]
 async fn what_is_in_one_account_is_asked_at_home_and_never_moves() {
     let file = r#"[{"type":"document","source":{"type":"file","file_id":"file_011CNha8iCJcU1wXNR6q4V8w"}}]"#;
     let container = r#""container":"container_011CPR5CNjB747bTd36fQLFk","#;

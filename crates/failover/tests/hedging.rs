@@ -10,12 +10,13 @@ mod support;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
-use support::{Fleet, good, good_stream, hear, in_order, log, prepared};
+use support::{Fleet, ask, good, good_stream, hear, in_order, log, prepared};
 use tokio::time::Instant;
+use tokio_test::{assert_pending, task};
 use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::{CallBody, FailureKind};
 use tower_claude_failover::{Failover, FailoverLayer, Hedge};
-use tower_claude_testkit::{Answer, Ended, FakeClaude};
+use tower_claude_testkit::{Answer, Ended, FakeClaude, ServiceProbe};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -116,7 +117,7 @@ async fn a_stream_is_hedged_until_its_first_content() {
         .unwrap()
         .hedge(Hedge::new());
     let service = layer.layer(fleet.clone());
-    let ask = || {
+    let ask_stream = || {
         http::Request::post("/v1/messages")
             .body(CallBody::from(
                 r#"{"model":"claude-opus-5-5","max_tokens":9,"stream":true,"messages":[]}"#,
@@ -124,10 +125,10 @@ async fn a_stream_is_hedged_until_its_first_content() {
             .unwrap()
     };
     for _ in 0..40 {
-        hear(&service, ask()).await;
+        hear(&service, ask_stream()).await;
     }
     let began = Instant::now();
-    let response = service.clone().oneshot(ask()).await.unwrap();
+    let response = service.clone().oneshot(ask_stream()).await.unwrap();
     assert_eq!(began.elapsed(), seconds(1));
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8(body.to_vec()).unwrap();
@@ -174,4 +175,32 @@ async fn a_caller_that_leaves_gives_both_up() {
         assert_eq!(last.ended, Ended::DroppedByReceiver);
     }
     assert_eq!(log(&call).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_is_not_made_takes_no_target_away() {
+    let mut answers = vec![good(); 40];
+    answers.push(Answer::overloaded().head_delay(Duration::from_millis(900)));
+    let fleet = Fleet::new([
+        ("a", FakeClaude::sequence(answers)),
+        ("b", FakeClaude::sequence([Answer::overloaded()])),
+        ("c", FakeClaude::sequence([good()])),
+    ]);
+    let probe = ServiceProbe::new(fleet.clone());
+    let handle = probe.handle();
+    let layer = FailoverLayer::new(in_order(["a", "b", "c"])).unwrap();
+    let service = layer.hedge(Hedge::new()).layer(probe);
+    for _ in 0..40 {
+        service.clone().oneshot(ask()).await.unwrap();
+    }
+    let mut call = task::spawn(service.oneshot(ask()));
+    assert_pending!(call.poll());
+    handle.hold_ready();
+    tokio::time::sleep(Duration::from_millis(950)).await;
+    assert_pending!(call.poll());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_pending!(call.poll());
+    handle.release_ready();
+    let response = call.await.unwrap();
+    assert_eq!((response.status().as_u16(), fleet.calls("c")), (200, 1));
 }

@@ -65,6 +65,18 @@ async fn a_call_waits_for_a_target_that_opens_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_beyond_all_reason_is_one_for_ever() {
+    let fleet = limited_for(1_800);
+    let layer = FailoverLayer::new(in_order(["a"])).unwrap();
+    let layer = layer.waiting(Waiting::new().longest(Duration::MAX).stay(Duration::MAX));
+    let service = layer.layer(fleet.clone());
+    hear(&service, ask()).await;
+    let began = Instant::now();
+    assert_eq!(hear(&service, ask()).await.status, 200);
+    assert_eq!(began.elapsed(), seconds(1_800));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_would_wait_too_long_is_refused_at_once() {
     let fleet = limited_for(30);
     let service = layer().layer(fleet.clone());
@@ -191,4 +203,42 @@ async fn a_call_with_thinking_waits_a_little_for_its_target() {
             assert_eq!(fleet.calls(served), before + 1, "closed for {closed} s");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_place_does_not_overtake_those_who_wait() {
+    // Nothing left, as far as the headers tell: who gave up waiting would still be asked for.
+    let told = Answer::message("claude-opus-5-5").text("a").into_json();
+    let told = told
+        .header("anthropic-ratelimit-requests-limit", "60")
+        .header("anthropic-ratelimit-requests-remaining", "0")
+        .header("anthropic-ratelimit-requests-reset", in_a_minute());
+    let fleet = Fleet::new([("a", FakeClaude::sequence([told, good()]))]);
+    let layer = FailoverLayer::new(in_order(["a"])).unwrap();
+    let service = layer
+        .waiting(Waiting::new().most(NonZeroUsize::MIN))
+        .layer(fleet.clone());
+    hear(&service, ask()).await;
+    let waiting = tokio::spawn(service.clone().oneshot(of_tenant("web", Some("u=5"))));
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    assert_eq!(
+        hear(&service, of_tenant("web", Some("u=5"))).await.status,
+        529
+    );
+    assert_eq!((began.elapsed(), fleet.calls("a")), (Duration::ZERO, 1));
+    // One that is more urgent takes the place, and who had it leaves as well.
+    let urgent = tokio::spawn(service.clone().oneshot(of_tenant("web", Some("u=0"))));
+    let displaced = waiting.await.unwrap().unwrap();
+    let served = urgent.await.unwrap().unwrap();
+    assert_eq!(
+        (displaced.status().as_u16(), served.status().as_u16()),
+        (529, 200)
+    );
+    assert_eq!(fleet.calls("a"), 2);
+}
+
+fn in_a_minute() -> String {
+    let at = std::time::SystemTime::now() + seconds(60);
+    tower_claude_core::Timestamp::from(at).to_string()
 }

@@ -9,11 +9,13 @@ use http::{Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_claude_core::{
-    End, Failure, Refusal, RefusalKind, RequestId, TransportError, UsageCell, is_event_stream,
+    End, Failure, Refusal, RefusalKind, RequestId, UsageCell, is_event_stream,
 };
 
 use crate::aside::Aside;
 use crate::error_event::error_event;
+use crate::error_read::ErrorRead;
+use crate::parting::{Parting, late};
 use crate::waiting::Waiting;
 
 pin_project! {
@@ -42,7 +44,7 @@ pin_project! {
             #[pin]
             body: B,
             head: Box<response::Parts>,
-            read: Read,
+            read: ErrorRead,
         },
         Stream {
             #[pin]
@@ -54,27 +56,8 @@ pin_project! {
     }
 }
 
-/// What has been read of an error.
-#[derive(Default)]
-struct Read {
-    data: Vec<u8>,
-    /// What counts against the most that is read: a frame of nothing counts as a byte, or a
-    /// body of nothing but those would never end.
-    spent: usize,
-}
-
-/// How a stream ends that never began.
-struct Parting {
-    event: Bytes,
-    /// Whether upstream may bill it all the same.
-    is_possibly_billed: bool,
-}
-
 /// Byte for byte as upstream sends it.
 const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
-
-/// The most that is read of an error, in bytes.
-const LARGEST: usize = 64 * 1024;
 
 /// How long the body of an error is waited for: nothing but the error may come of it.
 const ERROR_TIME: Duration = Duration::from_secs(10);
@@ -209,7 +192,7 @@ fn begin<B>(response: Response<B>, id: RequestId) -> Result<State<B>, Parting> {
         return Ok(State::Failed {
             body,
             head: Box::new(head),
-            read: Read::default(),
+            read: ErrorRead::default(),
         });
     }
     if is_event_stream(&head.headers) {
@@ -243,53 +226,4 @@ fn is_added(data: &[u8], cell: Option<&UsageCell>) -> bool {
 
 fn ping<E>() -> Poll<Option<Result<Frame<Bytes>, E>>> {
     Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(PING)))))
-}
-
-/// What is said when the deadline is over.
-pub(crate) fn late() -> Refusal {
-    Refusal::new(
-        RefusalKind::GatewayTimeout,
-        "upstream took too long to answer",
-    )
-}
-
-// === impl Read ===
-
-impl Read {
-    /// Reads the body of an error as far as it is worth it.
-    fn poll<B>(&mut self, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<()>
-    where
-        B: Body<Data = Bytes>,
-    {
-        while self.spent <= LARGEST && !body.is_end_stream() {
-            let Some(Ok(frame)) = ready!(body.as_mut().poll_frame(cx)) else {
-                break;
-            };
-            let data = frame.data_ref().map_or(&[][..], |data| data);
-            self.spent = self.spent.saturating_add(data.len().max(1));
-            let left = LARGEST.saturating_sub(self.data.len());
-            self.data.extend_from_slice(&data[..data.len().min(left)]);
-        }
-        Poll::Ready(())
-    }
-}
-
-// === impl Parting ===
-
-impl Parting {
-    /// For a call that ended in an error. What the error says of itself stays inside, but for
-    /// the text of one that was made to be read.
-    fn unanswered<E: 'static>(error: &E, id: RequestId) -> Self {
-        let refusal = match TransportError::find(error) {
-            Some(found) if found.is_timeout() => {
-                Refusal::new(RefusalKind::GatewayTimeout, found.to_string())
-            }
-            Some(found) => Refusal::new(RefusalKind::BadGateway, found.to_string()),
-            None => Refusal::new(RefusalKind::BadGateway, "upstream gave no answer"),
-        };
-        Self {
-            event: refusal.to_event(id),
-            is_possibly_billed: Failure::from_error(error).possibly_billed(),
-        }
-    }
 }

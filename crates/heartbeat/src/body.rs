@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_claude_core::{RequestId, TapBody, tap};
@@ -49,8 +49,6 @@ pin_project! {
     }
 }
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-
 // === impl HeartbeatBody ===
 
 impl<F, B> HeartbeatBody<F, B> {
@@ -88,7 +86,7 @@ where
             HeaderValue::from_static("text/event-stream; charset=utf-8"),
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(REQUEST_ID, id.to_header());
+        headers.insert(RequestId::HEADER, id.to_header());
         // Those outside find the cell and do not read what is not for them.
         tap(response).map(|beats| Self {
             kind: Kind::Early {

@@ -1,10 +1,10 @@
 //! Upstream's error, which came when the head was out, as an `error` event.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tower_claude_core::RequestId;
+use tower_claude_core::{FailureKind, RequestId};
 
 /// Anthropic's error envelope, as far as it has to be understood to be passed on.
 #[derive(Deserialize)]
@@ -20,8 +20,6 @@ struct ErrorObject {
     #[expect(dead_code, reason = "an error without a type is none of Anthropic's")]
     r#type: String,
 }
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The event that says what an answer of an error status says.
 ///
@@ -52,7 +50,9 @@ pub(crate) fn error_event(
         .filter(|told| told.starts_with('"'))
         .map(str::to_owned);
     let id = told.unwrap_or_else(|| {
-        let header = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        let header = headers
+            .get(RequestId::HEADER)
+            .and_then(|id| id.to_str().ok());
         quoted(header.unwrap_or(id.as_str()))
     });
     format!("event: error\ndata: {{\"type\":\"error\",\"error\":{error},\"request_id\":{id}}}\n\n")
@@ -70,20 +70,8 @@ fn quoted(text: &str) -> String {
 }
 
 /// The `error.type` of a status.
-const fn error_type(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        401 => "authentication_error",
-        402 => "billing_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        408 | 504 => "timeout_error",
-        409 => "conflict_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        503 | 529 => "overloaded_error",
-        400..=499 => "invalid_request_error",
-        _ => "api_error",
-    }
+fn error_type(status: StatusCode) -> &'static str {
+    FailureKind::of_status(status.as_u16()).map_or("api_error", FailureKind::error_type)
 }
 
 #[cfg(test)]
@@ -153,7 +141,7 @@ mod tests {
         let body = br#"{"error":{"type":"api_error","message":"m"},"request_id":null}"#;
         assert!(event(500, std::str::from_utf8(body).unwrap()).contains("\"ours\""));
         let mut headers = HeaderMap::new();
-        headers.insert(REQUEST_ID, HeaderValue::from_static("req\"\\up"));
+        headers.insert(RequestId::HEADER, HeaderValue::from_static("req\"\\up"));
         let event = error_event(
             StatusCode::BAD_GATEWAY,
             &headers,

@@ -15,8 +15,8 @@ use tower_claude_core::{
 use tower_service::Service;
 
 use crate::HeartbeatBody;
-use crate::beats::late;
 use crate::layer::Settings;
+use crate::parting::late;
 use crate::waiting::Waiting;
 
 pin_project! {

@@ -144,8 +144,10 @@ mod aside;
 mod beats;
 mod body;
 mod error_event;
+mod error_read;
 mod future;
 mod layer;
+mod parting;
 mod service;
 mod waiting;
 

@@ -73,9 +73,15 @@ impl Pass {
     pub(crate) fn begin(&mut self, request: &Request<CallBody>) {
         let log = self.call.attempts();
         let started = now().into_std();
-        let reason = log.last(|attempt| attempt.failure).flatten();
         let target = request.extensions().get::<Target>().cloned();
-        self.number = log.begin(Attempt::new(target, started, reason));
+        self.number = log.begin_after(|last| {
+            let reason = last.and_then(|last| {
+                // Whatever was to be the answer before, at another target, is not.
+                last.is_final = false;
+                last.failure
+            });
+            Attempt::new(target, started, reason)
+        });
         self.tries = self.tries.saturating_add(1);
         if self.first.is_none() {
             let mut first = None;
@@ -83,10 +89,6 @@ impl Pass {
                 log.for_each(|attempt| first = first.or(Some(attempt.started)));
             }
             self.first = Some(first.unwrap_or(started));
-        }
-        // Whatever was to be the answer before, at another target, is not.
-        if let Some(previous) = self.number.checked_sub(1) {
-            log.update(previous, |attempt| attempt.is_final = false);
         }
     }
 

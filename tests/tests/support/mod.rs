@@ -27,8 +27,8 @@ use tower_claude::tenant_auth::{KeyDigest, StaticKey, StaticKeys};
 use tower_claude::token_budget::{Limit, MemoryStore, Meter, Per, Plan, Plans};
 use tower_claude::usage_meter::{DrainLayer, Draining, UsageRecord};
 use tower_claude::{
-    AuthorizeLayer, BatchesLayer, CaptureLayer, FailoverLayer, RetryLayer, TenantAuthLayer,
-    TokenBudgetLayer, UsageMeterLayer,
+    AuthorizeLayer, BatchesLayer, CaptureLayer, ContinuationLayer, FailoverLayer, HeartbeatLayer,
+    RetryLayer, TenantAuthLayer, TokenBudgetLayer, UsageMeterLayer,
 };
 use tower_layer::Stack;
 
@@ -118,6 +118,14 @@ pub(crate) fn failover() -> FailoverLayer {
     FailoverLayer::new([Target::new("only")])
         .unwrap()
         .intake(intake())
+}
+
+pub(crate) fn heartbeat() -> HeartbeatLayer {
+    HeartbeatLayer::new().intake(intake())
+}
+
+pub(crate) fn continuation() -> ContinuationLayer {
+    ContinuationLayer::default().intake(intake())
 }
 
 pub(crate) fn retry() -> RetryLayer {

@@ -3,7 +3,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::Request;
 use tower_claude::core::{CallBody, Intake, Prepare, SseScanner};
-use tower_claude_benches::{Inner, LAYERS, body, calls, stream};
+use tower_claude_benches::{Inner, LAYERS, PAIR, body, calls, stream};
 
 /// Something to be run many times.
 pub(crate) struct Case {
@@ -37,6 +37,7 @@ pub(crate) fn all() -> Vec<Case> {
             });
         }
     }
+    cases.extend(pair());
     cases.extend([
         scanner("scanner, short deltas", stream(10_000)),
         scanner("scanner, long deltas", long_deltas()),
@@ -44,6 +45,23 @@ pub(crate) fn all() -> Vec<Case> {
         preparer("Prepare, 200 KB", "200k"),
     ]);
     cases
+}
+
+/// Retry and Failover together, and beside them the same without them.
+fn pair() -> impl Iterator<Item = Case> {
+    let kinds = [
+        ("1 KB", "1k", Inner::plain()),
+        ("1 KB, limits", "1k", Inner::plain().limited()),
+        ("200 deltas", "burst", Inner::stream()),
+        ("200 deltas, limits", "burst", Inner::stream().limited()),
+    ];
+    kinds.into_iter().flat_map(|(kind, size, inner)| {
+        PAIR.iter().map(move |(name, wrap)| Case {
+            name: format!("{name}, {kind}"),
+            bytes: None,
+            run: wrap(inner.clone(), body(size)),
+        })
+    })
 }
 
 fn scanner(name: &str, stream: Bytes) -> Case {

@@ -1,7 +1,8 @@
 //! What the layers cost around a service in process.
 //!
-//! `in_process` prints times and allocations; `--list` names the cases; `--case NAME --calls N`
-//! runs one quietly, for a profiler or an instruction counter.
+//! `in_process` prints times and allocations, with `--only PART` of the cases that have it in
+//! their name, and of the bare ones; `--list` names the cases; `--case NAME --calls N` runs one
+//! quietly, for a profiler or an instruction counter.
 
 mod cases;
 mod measure;
@@ -13,7 +14,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => print_all(),
+        [] => print(""),
+        ["--only", part] => print(part),
         ["--list"] => {
             for case in cases::all() {
                 println!("{}", case.name);
@@ -28,12 +30,12 @@ fn main() {
                 (case.run)();
             }
         }
-        _ => panic!("in_process [--list | --case NAME --calls N]"),
+        _ => panic!("in_process [--only PART | --list | --case NAME --calls N]"),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to be read")]
-fn print_all() {
+fn print(part: &str) {
     println!(
         "  {:<28} {:>10} {:>8} {:>10}   beyond the bare service",
         "", "ns", "allocs", "bytes"
@@ -45,6 +47,9 @@ fn print_all() {
         mut run,
     } in cases::all()
     {
+        if !name.starts_with("bare") && !name.contains(part) {
+            continue;
+        }
         let whole = measure(&mut run);
         if name.starts_with("bare") {
             bare = Some(whole);

@@ -127,24 +127,6 @@ fn tokens_as_such_count_what_the_limit_they_stand_for_counts() {
     }
 }
 
-#[test]
-fn the_mean_follows_what_calls_take() {
-    let mut size = Size::default();
-    size.learn(None);
-    assert_eq!(size.usual(), Bucket::ONE);
-    size.learn(Some(1_000));
-    assert_eq!(
-        (size.usual(), size.large()),
-        (Bucket::units(1_000), Bucket::units(1_000))
-    );
-    for _ in 0..50 {
-        size.learn(Some(100));
-    }
-    let (usual, large) = (size.usual() / Bucket::ONE, size.large() / Bucket::ONE);
-    assert!((100..=105).contains(&usual), "{usual}");
-    assert!((usual..=usual + 20).contains(&large), "{large}");
-}
-
 prop_compose! {
     fn any_limit()(is_told: bool, limit: u64, remaining: u64, nanos: u64)
         -> Option<RateLimit> {

@@ -5,14 +5,15 @@ use proptest::prelude::*;
 use tokio_test::{assert_pending, assert_ready_eq, task};
 
 use super::*;
-
-const LANE: Lane = Lane {
-    class: 0,
-    slots: [1, 0, 0, 0],
-};
+use crate::ModelClass;
 
 pub(super) fn queue(most: usize) -> Arc<WaitQueue> {
     Arc::new(WaitQueue::new(NonZeroUsize::new(most).unwrap()))
+}
+
+/// Where all wait unless it is said otherwise.
+fn lane() -> Lane {
+    Lane::new(ModelClass::Opus, [0])
 }
 
 fn tenant(name: &str) -> Option<TenantId> {
@@ -20,7 +21,7 @@ fn tenant(name: &str) -> Option<TenantId> {
 }
 
 pub(super) fn join(queue: &Arc<WaitQueue>, name: &str) -> Ticket {
-    queue.join(LANE, tenant(name), 3).unwrap()
+    queue.join(lane(), tenant(name), 3).unwrap()
 }
 
 pub(super) fn poll(ticket: &mut Ticket) -> Poll<Result<(), Displaced>> {
@@ -49,13 +50,13 @@ fn one_call_at_a_time_is_first_and_the_next_one_is_woken_when_it_leaves() {
     assert_ready_eq!(first.enter(|cx, mut ticket| ticket.poll_front(cx)), Ok(()));
     assert_pending!(second.enter(|cx, mut ticket| ticket.poll_front(cx)));
     assert_pending!(third.enter(|cx, mut ticket| ticket.poll_front(cx)));
-    assert!(queue.is_waiting(LANE));
+    assert!(queue.is_waiting(lane()));
     drop(first);
     assert!(second.is_woken() && !third.is_woken());
     assert_ready_eq!(second.enter(|cx, mut ticket| ticket.poll_front(cx)), Ok(()));
     drop(third);
     drop(second);
-    assert!(!queue.is_waiting(LANE));
+    assert!(!queue.is_waiting(lane()));
     assert_eq!(queue.len(), 0);
 }
 
@@ -64,7 +65,7 @@ fn a_flood_of_one_tenant_delays_another_by_one_turn() {
     let queue = queue(1_000);
     let mut tickets: Vec<_> = (0..5).map(|_| join(&queue, "a")).collect();
     tickets.extend([join(&queue, "b"), join(&queue, "c"), join(&queue, "b")]);
-    tickets.push(queue.join(LANE, None, 3).unwrap());
+    tickets.push(queue.join(lane(), None, 3).unwrap());
     assert_eq!(serve(tickets), "abc-abaaa");
 }
 
@@ -114,10 +115,10 @@ fn calls_that_give_up_leave_their_tenants_turn_to_its_next_one() {
 #[test]
 fn the_most_urgent_come_first_and_stand_before_who_is_first_already() {
     let queue = queue(8);
-    let mut late = queue.join(LANE, tenant("a"), 255).unwrap();
+    let mut late = queue.join(lane(), tenant("a"), 255).unwrap();
     assert!(poll(&mut late).is_ready());
-    let mut later = queue.join(LANE, tenant("a"), 7).unwrap();
-    let mut urgent = task::spawn(queue.join(LANE, tenant("a"), 0).unwrap());
+    let mut later = queue.join(lane(), tenant("a"), 7).unwrap();
+    let mut urgent = task::spawn(queue.join(lane(), tenant("a"), 0).unwrap());
     assert_pending!(poll(&mut late));
     assert_ready_eq!(urgent.enter(|cx, mut ticket| ticket.poll_front(cx)), Ok(()));
     drop(urgent);
@@ -129,23 +130,23 @@ fn the_most_urgent_come_first_and_stand_before_who_is_first_already() {
 #[test]
 fn lanes_do_not_wait_for_each_other_but_share_the_bound() {
     let queue = queue(2);
-    let other = Lane { class: 1, ..LANE };
+    let other = Lane::new(ModelClass::Sonnet, [0]);
     let mut here = join(&queue, "a");
     let mut there = queue.join(other, tenant("a"), 3).unwrap();
     assert!(poll(&mut here).is_ready() && poll(&mut there).is_ready());
     assert_eq!(queue.join(other, tenant("a"), 3).unwrap_err(), Full);
-    assert!(!queue.is_waiting(Lane { class: 2, ..LANE }));
+    assert!(!queue.is_waiting(Lane::new(ModelClass::Haiku, [0])));
 }
 
 #[test]
 fn a_more_urgent_call_takes_the_place_of_the_least_urgent_one() {
     let queue = queue(2);
-    let mut old = task::spawn(queue.join(LANE, tenant("a"), 5).unwrap());
-    let mut young = task::spawn(queue.join(LANE, tenant("a"), 5).unwrap());
+    let mut old = task::spawn(queue.join(lane(), tenant("a"), 5).unwrap());
+    let mut young = task::spawn(queue.join(lane(), tenant("a"), 5).unwrap());
     assert_pending!(young.enter(|cx, mut ticket| ticket.poll_front(cx)));
-    assert_eq!(queue.join(LANE, tenant("a"), 5).unwrap_err(), Full);
-    assert_eq!(queue.join(LANE, tenant("a"), 6).unwrap_err(), Full);
-    let mut urgent = queue.join(LANE, tenant("a"), 4).unwrap();
+    assert_eq!(queue.join(lane(), tenant("a"), 5).unwrap_err(), Full);
+    assert_eq!(queue.join(lane(), tenant("a"), 6).unwrap_err(), Full);
+    let mut urgent = queue.join(lane(), tenant("a"), 4).unwrap();
     assert!(young.is_woken());
     assert_ready_eq!(
         young.enter(|cx, mut ticket| ticket.poll_front(cx)),
@@ -167,7 +168,7 @@ fn a_flood_that_fills_the_queue_gives_way_to_tenants_with_fewer() {
         tickets.push(join(&queue, name));
     }
     for name in ["a", "b", "c"] {
-        assert_eq!(queue.join(LANE, tenant(name), 3).unwrap_err(), Full);
+        assert_eq!(queue.join(lane(), tenant(name), 3).unwrap_err(), Full);
     }
     tickets.retain_mut(|ticket| poll(ticket) != Poll::Ready(Err(Displaced)));
     assert_eq!(serve(tickets), "abcabcabc");
@@ -235,7 +236,7 @@ fn threads_that_come_and_go_never_sleep_for_good() {
         let calls = async move {
             let (mut turns, mut misses) = (0, 0);
             for number in 0..2_000 {
-                let Ok(mut ticket) = queue.join(LANE, tenant(&name), urgency) else {
+                let Ok(mut ticket) = queue.join(lane(), tenant(&name), urgency) else {
                     misses += 1;
                     continue;
                 };

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::model::Model;
 use super::*;
+use crate::ModelClass;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -166,10 +167,7 @@ impl World {
 }
 
 fn in_class(class: u8) -> Lane {
-    Lane {
-        class,
-        ..Lane::default()
-    }
+    Lane::new(ModelClass::ALL[usize::from(class)], [])
 }
 
 fn party(tenant: u8) -> Party {
