@@ -12,6 +12,7 @@
 mod support;
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::num::NonZeroU64;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -20,11 +21,13 @@ use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
-use support::inner::{Inner, events};
+use support::inner::{Inner, InnerBody, events};
 use support::{KEY, auth, failover, retry, whole};
-use tower_claude::core::{CallBody, RequestId, SseScanner};
+use tower_claude::core::{
+    CallBody, Intake, Prepare, RequestId, SseScanner, TapBody, Target, tap,
+};
 use tower_claude::token_budget::{Limit, MemoryStore, Meter, Per, Plan, Plans};
-use tower_claude::{TokenBudgetLayer, UsageMeterLayer};
+use tower_claude::{FailoverLayer, TokenBudgetLayer, UsageMeterLayer};
 use tower_layer::{Identity, Layer};
 use tower_service::Service;
 
@@ -35,6 +38,69 @@ const PLAIN: u64 = 18;
 const BURST: u64 = 22;
 /// Of a stream of 200 deltas that comes event by event.
 const PACED: u64 = 22;
+
+/// Of Retry and Failover together, of a plain call that a layer outside has read: the header
+/// lines that are kept for a second attempt, and the target in the request's extensions.
+const PAIR_PLAIN: u64 = 2;
+/// Of a stream: the same, and the queue of what the gate holds.
+const PAIR_STREAM: u64 = 3;
+/// Where there is a second target, Failover keeps header lines of its own.
+const PAIR_CHOICE: u64 = 1;
+
+/// A service to which calls come as a layer outside hands them on: read.
+struct Read<S>(S);
+
+/// A service whose answers are read along, which is metering, whoever begins it.
+struct Tapped(Inner);
+
+// === impl Read ===
+
+impl<S> Service<Request<CallBody>> for Read<S>
+where
+    S: Service<Request<CallBody>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<CallBody>) -> S::Future {
+        let mut prepare = pin!(Prepare::new(request, &Intake::new()));
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok(prepared)) = prepare.as_mut().poll(&mut cx) else {
+            panic!("a good request that is there");
+        };
+        self.0.call(prepared.request)
+    }
+}
+
+// === impl Tapped ===
+
+impl Service<Request<CallBody>> for Tapped {
+    type Response = Response<TapBody<InnerBody>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<CallBody>) -> Self::Future {
+        ready(self.0.call(request).into_inner().map(tap))
+    }
+}
+
+/// What Retry and Failover add by themselves, with so many targets.
+fn added_by_pair(inner: &Inner, targets: u32, body: &Bytes) -> u64 {
+    let targets = (0..targets).map(|rank| Target::new(format!("t{rank}")).priority(rank));
+    let failover = FailoverLayer::new(targets).unwrap();
+    let pair = failover.layer(retry().layer(inner.clone()));
+    let pair = a_call(Read(pair), body).count_total;
+    pair - a_call(Read(Tapped(inner.clone())), body).count_total
+}
 
 /// Records into nothing: what a sink costs is its own.
 fn meter() -> UsageMeterLayer {
@@ -144,6 +210,24 @@ fn a_stream_of_200_deltas_one_by_one_allocates_no_more_than_it_did() {
     let added = added(&Inner::stream(200, 1), &request_body(1, true));
     println!("200 deltas one by one: {added} allocations, {PACED} allowed");
     assert!(added <= PACED, "{added} allocations");
+}
+
+#[test]
+fn retry_and_failover_together_allocate_at_most_four_times() {
+    let kinds = [
+        ("plain", Inner::plain(), false, PAIR_PLAIN),
+        ("burst", Inner::stream(200, usize::MAX), true, PAIR_STREAM),
+        ("paced", Inner::stream(200, 1), true, PAIR_STREAM),
+    ];
+    for (kind, inner, is_stream, most) in kinds {
+        let body = request_body(1, is_stream);
+        for (targets, most) in [(1, most), (2, most + PAIR_CHOICE)] {
+            let added = added_by_pair(&inner, targets, &body);
+            println!("{kind}, {targets} targets: {added} allocations, {most} allowed");
+            assert!(added <= most, "{kind}, {targets} targets: {added}");
+            assert!(most <= 4, "the aim");
+        }
+    }
 }
 
 #[test]

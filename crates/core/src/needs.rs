@@ -4,7 +4,9 @@
 //! searched for, as bytes: a quoted word is a string of the JSON and no part of another, in
 //! which its quotes would be escaped. A word that is itself spelt in escapes is not found.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::{self, Finder};
 
 use crate::json_cursor::JsonCursor;
 use crate::{Capabilities, Capability, Endpoint};
@@ -23,6 +25,13 @@ const OF_THE_CALLER: [&[u8]; 4] = [b"bash", b"computer", b"memory", b"text_edito
 const FILE: &[u8] = b"\"file_id\"";
 const PREVIOUS: &[u8] = b"previous_message_id";
 const TOOL_SEARCH: &[u8] = b"tool_search_tool_";
+
+/// What is looked for in every prompt. Made once: it takes longer than to go through a short one.
+static DATES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("_20"));
+static TOOL_SEARCHES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(TOOL_SEARCH));
+static TOOL_USES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("_tool_use\""));
+static THINKING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("thinking\""));
+static FILES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(FILE));
 
 /// How long the beginning of a type is at most.
 const LONGEST: usize = 64;
@@ -61,17 +70,17 @@ impl Needs {
     /// Takes in what stands deep in the tools and the messages.
     pub(crate) fn deep(mut self, tools: &[u8], messages: &[u8]) -> Self {
         // A type ends in a date where the tool is no function of the caller's.
-        for (word, end) in ends_of_types(tools, b"_20") {
+        for (word, end) in ends_of_types(tools, &DATES) {
             if is_date(end) && !OF_THE_CALLER.contains(&word) {
                 self.needs(capability_of_tool(word));
             }
         }
         // The one kind of which there are types without a date.
-        if ends_of_types(tools, TOOL_SEARCH).any(|(word, _)| word.is_empty()) {
+        if ends_of_types(tools, &TOOL_SEARCHES).any(|(word, _)| word.is_empty()) {
             self.needs(Capability::ToolSearch);
         }
         // What such a tool did stays in the conversation even when the tool is gone.
-        for (word, _) in ends_of_types(messages, b"_tool_use\"") {
+        for (word, _) in ends_of_types(messages, &TOOL_USES) {
             match word {
                 b"server" if !self.has_tool() => self.needs(Capability::ServerTools),
                 b"mcp" => self.needs(Capability::McpServers),
@@ -91,7 +100,7 @@ impl Needs {
     pub(crate) fn of_batch(body: &[u8]) -> Self {
         let mut needs = Self::default();
         needs.needs(Capability::Batches);
-        needs.is_bound = !has_field(body, b"requests") || names(body, FILE).next().is_some();
+        needs.is_bound = !has_field(body, b"requests") || files(body).next().is_some();
         needs
     }
 
@@ -154,7 +163,7 @@ impl Needs {
 
 /// Whether the messages hold thinking that a model gave back.
 pub(crate) fn has_thinking(messages: &[u8]) -> bool {
-    ends_of_types(messages, b"thinking\"").any(|(word, _)| word.is_empty() || word == b"redacted_")
+    ends_of_types(messages, &THINKING).any(|(word, _)| word.is_empty() || word == b"redacted_")
 }
 
 fn capability_of_tool(word: &[u8]) -> Capability {
@@ -166,12 +175,12 @@ fn capability_of_tool(word: &[u8]) -> Capability {
     }
 }
 
-/// The values of `type` in which `part` stands: what is before it, and all that follows.
+/// The values of `type` in which a part stands: what is before it, and all that follows.
 fn ends_of_types<'a>(
     json: &'a [u8],
-    part: &'static [u8],
+    part: &'static Finder<'static>,
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-    memmem::find_iter(json, part).filter_map(move |at| {
+    part.find_iter(json).filter_map(move |at| {
         let (before, end) = json.split_at_checked(at)?;
         let is_word = |byte: &&u8| byte.is_ascii_lowercase() || b"0123456789_".contains(byte);
         let length = before.iter().rev().take(LONGEST).take_while(is_word);
@@ -188,10 +197,10 @@ fn is_date(end: &[u8]) -> bool {
     date.is_some_and(|date| date[8] == b'"' && date[..8].iter().all(u8::is_ascii_digit))
 }
 
-/// Where members of this name are, given in its quotes, however deep.
-fn names(json: &[u8], quoted: &'static [u8]) -> impl Iterator<Item = usize> + Clone {
-    memmem::find_iter(json, quoted).filter(move |at| {
-        let after = &json[at + quoted.len()..];
+/// Where members are that name a file, however deep.
+fn files(json: &[u8]) -> impl Iterator<Item = usize> + Clone {
+    FILES.find_iter(json).filter(move |at| {
+        let after = &json[at + FILE.len()..];
         after.trim_ascii_start().starts_with(b":")
     })
 }
@@ -204,7 +213,7 @@ fn says(json: &[u8], word: &[u8]) -> bool {
 ///
 /// Where the messages cannot be followed, it is taken for a file.
 fn refers_to_file(messages: &[u8]) -> bool {
-    let mut places = names(messages, FILE).peekable();
+    let mut places = files(messages).peekable();
     if places.peek().is_none() {
         return false;
     }

@@ -1,6 +1,7 @@
 //! Which targets may serve a call at all: what no route, outage or fallback may break.
 
-use http::{HeaderName, Request};
+use http::header::GetAll;
+use http::{HeaderName, HeaderValue, Request};
 use tower_claude_core::{
     Call, CallBody, Capabilities, Capability, Endpoint, Refusal, RefusalKind, Target, Tenant,
 };
@@ -39,7 +40,8 @@ pub(crate) fn eligible(
         return Ok(all);
     }
     let needs = call.needs();
-    let lacks = |slot: usize| lacks(target(slot), needs, request);
+    let betas = request.headers().get_all(BETAS);
+    let lacks = |slot: usize| lacks(target(slot), needs, &betas);
     let able: Order = all.iter().filter(|slot| lacks(*slot).is_none()).collect();
     if able.is_empty() {
         return Err(unable(all.iter().find_map(lacks)));
@@ -53,13 +55,13 @@ pub(crate) fn eligible(
 }
 
 /// The first thing a call needs and a target does not offer.
-fn lacks(target: &Target, needs: Capabilities, request: &Request<CallBody>) -> Option<String> {
+fn lacks(target: &Target, needs: Capabilities, betas: &GetAll<'_, HeaderValue>) -> Option<String> {
     let missing = needs.iter().find(|need| !target.offers(*need));
     if let Some(missing) = missing {
         return Some(missing.as_str().to_owned());
     }
-    let betas = request.headers().get_all(BETAS).into_iter();
     let mut betas = betas
+        .iter()
         .filter_map(|betas| betas.to_str().ok())
         .flat_map(|betas| betas.split(','))
         .map(str::trim)

@@ -41,7 +41,7 @@ pin_project! {
 
 impl<S, F, B, R> ResponseFuture<S, F, B, R>
 where
-    S: Service<Request<CallBody>, Future = F>,
+    S: Service<Request<CallBody>, Future = F> + Clone,
     B: Body,
 {
     /// The service is ready; a request that has been read goes into it at once.
@@ -85,7 +85,7 @@ where
         if !this.rival.is_alone() {
             match this.state.as_mut().drive(this.inner, this.journey, cx) {
                 Poll::Ready(answer) => {
-                    if let Some(answer) = this.rival.outdo(answer) {
+                    if let Some(answer) = this.rival.outdo(this.journey, answer) {
                         return Poll::Ready(answer);
                     }
                 }

@@ -23,6 +23,8 @@ pub(crate) struct Journey<R> {
     way: Option<Way>,
     /// `None` where no second target can be asked.
     spare: Option<Replay>,
+    /// Whether two targets are asked: neither is left for another one meanwhile.
+    pub(crate) is_contested: bool,
 }
 
 /// How a journey begins.
@@ -43,6 +45,7 @@ impl<R> Journey<R> {
             shared,
             way: None,
             spare: None,
+            is_contested: false,
         }
     }
 
@@ -73,9 +76,27 @@ impl<R> Journey<R> {
                 request: spare.request()?,
                 permit: way.admit(&self.shared, Instant::now())?,
                 call: way.call().clone(),
-                reason: FailureKind::Slow,
+                reason: Some(FailureKind::Slow),
             })
         })
+    }
+
+    /// The attempt whose answer the caller would get.
+    pub(crate) fn final_attempt(&self) -> Option<usize> {
+        let (mut number, mut last) = (0, None);
+        self.way.as_ref()?.call().attempts().for_each(|attempt| {
+            last = attempt.is_final.then_some(number).or(last);
+            number += 1;
+        });
+        last
+    }
+
+    /// Says that the caller gets the answer of this attempt, or of none.
+    pub(crate) fn make_final(&self, attempt: Option<usize>) {
+        if let Some(way) = &self.way {
+            let log = way.call().attempts();
+            log.revise(|number, other| other.is_final = Some(number) == attempt);
+        }
     }
 
     /// How long the beginning of an answer may be held back.
@@ -98,7 +119,8 @@ where
         if let Some(hedging) = &pool.hedging {
             hedging.deposit();
         }
-        let lobby = pool.lobby.as_ref();
+        // Other calls than messages have limits of their own.
+        let lobby = pool.lobby.as_ref().filter(|_| way.is_message());
         // Those who came before go first.
         let is_behind = lobby.is_some_and(|lobby| lobby.is_waiting(way.lane(None)));
         let to_stay = lobby.map_or(Duration::ZERO, Lobby::to_stay);
@@ -118,7 +140,7 @@ where
         });
         match place {
             Place::Wait(wait) => Departure::Wait(wait),
-            Place::Full if closed.stay_at.is_none() => self.turn_away(request, closed),
+            Place::Full if closed.stay_at.is_none() => self.turn_away(request),
             Place::Full | Place::Useless => self.give_up(request),
         }
     }
@@ -151,18 +173,20 @@ where
             .map(|way| way.set_out(&self.shared, Aim::Open, Duration::ZERO));
         match departs {
             Some(Ok(permit)) => self.depart(permit, request),
-            Some(Err(closed)) => self.turn_away(request, closed),
-            None => Departure::Refused(all_closed(None)),
+            _ => self.turn_away(request),
         }
     }
 
     /// What a call does for which there is no place, not even to wait: it asks another model,
     /// or is refused. It does not go where others wait to go.
-    pub(crate) fn turn_away(&mut self, request: &Request<CallBody>, closed: Closed) -> Departure {
-        let way = self.way.as_mut();
-        match way.and_then(|way| way.step_down(&self.shared)) {
+    pub(crate) fn turn_away(&mut self, request: &Request<CallBody>) -> Departure {
+        let Some(way) = self.way.as_mut() else {
+            return Departure::Refused(all_closed(None));
+        };
+        let soonest = way.soonest(&self.shared);
+        match way.step_down(&self.shared) {
             Some(permit) => self.depart(permit, request),
-            None => Departure::Refused(all_closed(closed.soonest)),
+            None => Departure::Refused(all_closed(soonest)),
         }
     }
 
@@ -177,7 +201,7 @@ where
     /// The permit for the next target and the request for it, if the call is to move on from
     /// such a failure.
     pub(crate) fn move_on(&mut self, failure: &Failure) -> Option<(Permit, Request<CallBody>)> {
-        if self.spare.is_none() || !self.may_move(failure) {
+        if self.spare.is_none() || self.is_contested || !self.may_move(failure) {
             return None;
         }
         let now = Instant::now();

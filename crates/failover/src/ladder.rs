@@ -47,6 +47,11 @@ impl Ladders {
         Self(lists.into_iter().map(ladder).collect())
     }
 
+    /// Whether no model stands in for another.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The step that comes after another, or the first, for a call of a model.
     pub(crate) fn next(&self, asked: &str, after: Option<Step>) -> Option<Step> {
         let first = || {

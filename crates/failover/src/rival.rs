@@ -40,6 +40,8 @@ where
     state: Pin<Box<State<F, B>>>,
     /// What the first had to say meanwhile: nothing good.
     outdone: Option<Result<Answer<B>, S::Error>>,
+    /// Which attempt that was of.
+    outdone_attempt: Option<usize>,
 }
 
 // === impl Rival ===
@@ -59,13 +61,16 @@ where
     }
 
     /// Keeps the first one's answer if the rival may have a better one; else gives it back.
-    pub(crate) fn outdo(
+    pub(crate) fn outdo<R>(
         &mut self,
+        journey: &mut Journey<R>,
         answer: Result<Answer<B>, S::Error>,
     ) -> Option<Result<Answer<B>, S::Error>> {
         match self {
             Self::Running(lane) if !is_good(&answer) => {
                 lane.outdone = Some(answer);
+                lane.outdone_attempt = journey.final_attempt();
+                journey.is_contested = false;
                 None
             }
             _ => Some(answer),
@@ -101,12 +106,14 @@ where
                     ready!(sleep.as_mut().poll(cx));
                     match is_asking.then(|| journey.rival()).flatten() {
                         Some(onward) => {
+                            journey.is_contested = true;
                             let inner = inner.clone();
                             let state = Box::pin(State::Ready { onward });
                             Self::Running(Box::new(Lane {
                                 inner,
                                 state,
                                 outdone: None,
+                                outdone_attempt: None,
                             }))
                         }
                         None => Self::Over,
@@ -115,15 +122,15 @@ where
                 Self::Running(lane) => {
                     let Lane { inner, state, .. } = &mut **lane;
                     let answer = ready!(state.as_mut().drive(inner, journey, cx));
-                    let outdone = lane.outdone.take();
+                    let (outdone, attempt) = (lane.outdone.take(), lane.outdone_attempt);
                     *self = Self::Over;
-                    let best = if is_good(&answer) {
-                        Some(answer)
-                    } else {
-                        outdone
-                    };
-                    // Nothing good, while the first one is still asked.
-                    return best.map_or(Poll::Pending, Poll::Ready);
+                    journey.is_contested = false;
+                    if is_good(&answer) {
+                        return Poll::Ready(answer);
+                    }
+                    journey.make_final(attempt);
+                    // Nothing at all, while the first one is still asked.
+                    return outdone.map_or(Poll::Pending, Poll::Ready);
                 }
             };
             *self = next;

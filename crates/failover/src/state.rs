@@ -18,7 +18,6 @@ use crate::permit::Permit;
 use crate::trial::Trial;
 use crate::verdict::{Answer, Onward, Verdict, answered, unanswered};
 use crate::wait::{Turn, Wait};
-use crate::way::Closed;
 
 pin_project! {
     /// One call on its way: the same states again for each target.
@@ -108,7 +107,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Answer<B>, S::Error>>
     where
-        S: Service<Request<CallBody>, Response = Response<B>, Future = F>,
+        S: Service<Request<CallBody>, Response = Response<B>, Future = F> + Clone,
         S::Error: 'static,
         F: Future<Output = Result<Response<B>, S::Error>>,
         B: Body<Data = Bytes> + Unpin,
@@ -132,7 +131,7 @@ where
                     let departure = match ready!(wait.poll_turn(cx)) {
                         Turn::Look => journey.look(wait, request),
                         Turn::GiveUp => Some(journey.give_up(request)),
-                        Turn::TurnedAway => Some(journey.turn_away(request, Closed::NOW)),
+                        Turn::TurnedAway => Some(journey.turn_away(request)),
                     };
                     let Some(departure) = departure else {
                         continue;
@@ -140,8 +139,7 @@ where
                     if let Replaced::Wait { request, call, .. } =
                         self.as_mut().project_replace(Self::Done)
                     {
-                        let next = Self::depart(inner, departure, request, call);
-                        self.set(next);
+                        self.set(Self::depart(departure, request, call));
                     }
                 }
                 Projected::Ready { .. } => {
@@ -164,7 +162,7 @@ where
                         call,
                         permit,
                         now: Instant::now(),
-                        reason: Some(reason),
+                        reason,
                     };
                     let next = Self::approach(inner, approach);
                     self.set(next);
@@ -249,23 +247,10 @@ where
         call: Call,
     ) -> Self
     where
-        S: Service<Request<CallBody>, Future = F>,
+        S: Service<Request<CallBody>, Future = F> + Clone,
         R: Route,
     {
-        let departure = journey.set_out(&request, &call);
-        Self::depart(inner, departure, request, call)
-    }
-
-    fn depart<S>(
-        inner: &mut S,
-        departure: Departure,
-        request: Request<CallBody>,
-        call: Call,
-    ) -> Self
-    where
-        S: Service<Request<CallBody>, Future = F>,
-    {
-        match departure {
+        match journey.set_out(&request, &call) {
             Departure::Go(permit) => Self::approach(
                 inner,
                 Approach {
@@ -276,6 +261,25 @@ where
                     reason: None,
                 },
             ),
+            departure => {
+                // Others may need the readiness that this call has no use for yet.
+                *inner = inner.clone();
+                Self::depart(departure, request, call)
+            }
+        }
+    }
+
+    /// What follows for a call whose service is not ready.
+    fn depart(departure: Departure, request: Request<CallBody>, call: Call) -> Self {
+        match departure {
+            Departure::Go(permit) => Self::Ready {
+                onward: Onward {
+                    call,
+                    permit,
+                    request,
+                    reason: None,
+                },
+            },
             Departure::Wait(wait) => Self::Wait {
                 wait,
                 request,

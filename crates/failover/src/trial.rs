@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
-use tower_claude_core::{Attempt, Call, FailureKind, Target, UsageCell};
+use tower_claude_core::{Attempt, Call, Endpoint, FailureKind, Target, UsageCell};
 
 use crate::permit::Permit;
 
@@ -34,12 +34,16 @@ pub(crate) struct Outcome<'a> {
 // === impl Trial ===
 
 impl Trial {
+    /// A target is about to be asked.
     pub(crate) fn begin(
         call: Call,
-        permit: Permit,
+        mut permit: Permit,
         reason: Option<FailureKind>,
         now: Instant,
     ) -> Self {
+        if call.endpoint() == Endpoint::Messages {
+            permit.start();
+        }
         Self {
             before: call.attempts().len(),
             call,
@@ -88,8 +92,13 @@ impl Trial {
         let mut is_written = false;
         log.revise(|number, attempt| {
             // The last that somebody inside wrote of this trial: another one may be going on at
-            // another target.
-            let is_here = || attempt.target.as_ref().map(Target::name) == Some(target.name());
+            // another target, or with another model.
+            let is_here = || {
+                attempt
+                    .target
+                    .as_ref()
+                    .is_some_and(|at| is_same(at, target))
+            };
             if !is_written && number >= self.before && is_here() {
                 is_written = true;
                 attempt.is_final = outcome.is_final;
@@ -109,6 +118,10 @@ impl Trial {
             log.begin(attempt);
         }
     }
+}
+
+fn is_same(one: &Target, other: &Target) -> bool {
+    one.name() == other.name() && one.fallback_model() == other.fallback_model()
 }
 
 impl Drop for Trial {

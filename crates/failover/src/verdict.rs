@@ -29,8 +29,8 @@ pub(crate) struct Onward {
     pub(crate) call: Call,
     pub(crate) permit: Permit,
     pub(crate) request: Request<CallBody>,
-    /// What went wrong at the last target.
-    pub(crate) reason: FailureKind,
+    /// What went wrong at the last target; `None` if this is the first.
+    pub(crate) reason: Option<FailureKind>,
 }
 
 /// Deals with a target that gave no answer; `None` if the error is the caller's.
@@ -58,7 +58,7 @@ where
         call: trial.call().clone(),
         permit,
         request,
-        reason: failure.kind,
+        reason: Some(failure.kind),
     })
 }
 
@@ -109,7 +109,7 @@ where
             call: call.clone(),
             permit,
             request,
-            reason: failure.kind,
+            reason: Some(failure.kind),
         });
     }
     if let Some(refusal) = replacement {

@@ -34,7 +34,11 @@ pub(crate) enum Turn {
 // === impl Wait ===
 
 impl Wait {
+    /// Who is first looks at least so often.
+    const LONGEST_NAP: Duration = Duration::from_millis(250);
+
     pub(crate) fn new(ticket: Ticket, deadline: Instant, look_at: Instant, is_stay: bool) -> Self {
+        let look_at = look_at.min(Instant::now() + Self::LONGEST_NAP);
         Self {
             ticket,
             deadline,
@@ -47,6 +51,7 @@ impl Wait {
     /// Ready when it is first and it is worth looking, and when it is to give up.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         match self.ticket.poll_front(cx) {
+            Poll::Ready(Err(_)) if self.is_stay => Poll::Ready(Turn::GiveUp),
             Poll::Ready(Err(_)) => Poll::Ready(Turn::TurnedAway),
             Poll::Pending => {
                 ready!(self.poll_timer(self.deadline, cx));
@@ -64,11 +69,13 @@ impl Wait {
     }
 
     /// It has looked, and the first target opens after so long. False if that is too late.
+    ///
+    /// It looks earlier, too: what is known of a target may change, and nobody tells.
     pub(crate) fn look_again(&mut self, soonest: Duration) -> bool {
-        const LEAST: Duration = Duration::from_millis(1);
-        let look_at = after(Instant::now(), soonest.max(LEAST));
-        self.look_at = Some(look_at);
-        look_at <= self.deadline
+        let now = Instant::now();
+        let soonest = soonest.max(Duration::from_millis(1));
+        self.look_at = Some(after(now, soonest.min(Self::LONGEST_NAP)));
+        after(now, soonest) <= self.deadline
     }
 
     /// How much longer it would rather wait for its target than go elsewhere.

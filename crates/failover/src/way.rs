@@ -100,10 +100,7 @@ impl Way {
     pub(crate) fn admit<R>(&mut self, shared: &Shared<R>, now: Instant) -> Option<Permit> {
         while let Some(slot) = self.leg.advance() {
             let model = (self.leg.class, self.leg.step);
-            if let Some(mut permit) = shared.pool.admit(slot, model, now) {
-                if self.is_message() {
-                    permit.start();
-                }
+            if let Some(permit) = shared.pool.admit(slot, model, now) {
                 return Some(permit);
             }
         }
@@ -122,6 +119,16 @@ impl Way {
             }
         }
         None
+    }
+
+    /// When the first target opens that has room, as far as that is known.
+    pub(crate) fn soonest<R>(&self, shared: &Shared<R>) -> Option<Duration>
+    where
+        R: Route,
+    {
+        let (tenant, slots, leg) = (self.tenant.as_ref(), &self.eligible, &self.leg);
+        let aim = (Aim::WithRoom, Instant::now());
+        plan(shared, &self.call, tenant, slots, leg, aim).soonest
     }
 
     /// Whether it may go anywhere else after where it is.
@@ -150,7 +157,7 @@ impl Way {
     }
 
     /// Whether it counts against the limits of messages.
-    fn is_message(&self) -> bool {
+    pub(crate) fn is_message(&self) -> bool {
         self.call.endpoint() == Endpoint::Messages
     }
 
@@ -161,6 +168,9 @@ impl Way {
     /// The leg after this one, with a model that the tenant may use.
     fn next_step(&self, pool: &Pool) -> Option<Leg> {
         let ladders = &pool.ladders;
+        if ladders.is_empty() {
+            return None;
+        }
         let asked = self.call.model()?;
         let mut step = ladders.next(asked, self.leg.step)?;
         loop {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_test::{assert_pending, task};
 use tower::{Layer as _, ServiceExt as _};
 use tower_claude_core::{CallBody, FailureKind};
-use tower_claude_failover::{Failover, FailoverLayer, Hedge};
+use tower_claude_failover::{Failover, FailoverLayer, Hedge, ModelFallbacks};
 use tower_claude_testkit::{Answer, Ended, FakeClaude, ServiceProbe};
 
 fn seconds(seconds: u64) -> Duration {
@@ -203,4 +203,71 @@ async fn a_hedge_that_is_not_made_takes_no_target_away() {
     handle.release_ready();
     let response = call.await.unwrap();
     assert_eq!((response.status().as_u16(), fleet.calls("c")), (200, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_bad_answers_the_log_says_which_one_the_caller_got() {
+    let late = |status, seconds| {
+        Answer::error(status, "api_error", "?").head_delay(self::seconds(seconds))
+    };
+    for (first, rival, status) in [(2, 5, 500), (5, 2, 500)] {
+        let (service, _) = warm(late(500, first), late(400, rival), Hedge::new()).await;
+        let (request, call) = prepared().await;
+        assert_eq!(hear(&service, request).await.status, status);
+        let finals: Vec<_> = log(&call).into_iter().filter(|line| line.4).collect();
+        assert_eq!(finals.len(), 1, "{:?}", log(&call));
+        assert_eq!((finals[0].0.as_str(), finals[0].1), ("a", Some(status)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_only_slow_is_not_answered_by_a_lesser_model() {
+    let scripts = [
+        ("a", 40, good().head_delay(seconds(9))),
+        ("b", 0, Answer::overloaded()),
+    ];
+    let fleet = Fleet::new(scripts.map(|(name, quick, last)| {
+        let mut answers = vec![good(); quick];
+        answers.push(last);
+        (name, FakeClaude::sequence(answers))
+    }));
+    let fallbacks = ModelFallbacks::new().of("claude-opus-*", ["claude-haiku-5-5"]);
+    let layer = FailoverLayer::new(in_order(["a", "b"])).unwrap();
+    let layer = layer
+        .hedge(Hedge::new())
+        .model_fallbacks(fallbacks.unwrap());
+    let service = layer.layer(fleet.clone());
+    for _ in 0..40 {
+        hear(&service, ask()).await;
+    }
+    let began = Instant::now();
+    let heard = hear(&service, ask()).await;
+    assert_eq!(
+        (heard.status, heard.header("x-claude-degraded")),
+        (200, None)
+    );
+    assert_eq!((began.elapsed(), fleet.calls("b")), (seconds(9), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_that_is_left_moves_on() {
+    let scripts = [
+        ("a", 40, Answer::overloaded().head_delay(seconds(2))),
+        ("b", 0, Answer::overloaded().head_delay(seconds(3))),
+        ("c", 0, good()),
+    ];
+    let fleet = Fleet::new(scripts.map(|(name, quick, last)| {
+        let mut answers = vec![good(); quick];
+        answers.push(last);
+        (name, FakeClaude::sequence(answers))
+    }));
+    let layer = FailoverLayer::new(in_order(["a", "b", "c"])).unwrap();
+    let service = layer.hedge(Hedge::new()).layer(fleet.clone());
+    for _ in 0..40 {
+        hear(&service, ask()).await;
+    }
+    let (request, call) = prepared().await;
+    assert_eq!(hear(&service, request).await.status, 200);
+    let finals: Vec<_> = log(&call).into_iter().filter(|line| line.4).collect();
+    assert_eq!((finals.len(), finals[0].0.as_str()), (1, "c"));
 }

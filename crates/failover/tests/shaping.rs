@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use support::{Fleet, ask, good, hear, in_order};
 use tokio::time::Instant;
 use tower::Layer as _;
-use tower_claude_core::{Target, Timestamp};
+use tower_claude_core::{Consent, Consider, Considering, Refusal, RefusalKind, Target, Timestamp};
 use tower_claude_failover::{FailoverLayer, ModelClass, Waiting};
 use tower_claude_testkit::{Answer, FakeClaude};
 
@@ -112,4 +112,30 @@ async fn headers_that_lie_are_counted_and_change_nothing() {
             "lie {number}: {closed:?}"
         );
     }
+}
+
+/// Pays for nothing.
+struct Broke;
+
+impl Consider for Broke {
+    fn consider(&self, _: &Target) -> Option<Considering> {
+        let refusal = Refusal::new(RefusalKind::RateLimited, "no money");
+        Some(Box::pin(async { Err(refusal) }))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_nobody_pays_for_take_nothing_from_the_account() {
+    let fleet = Fleet::answering([("a", left(1000, 900, 60))]);
+    let layer = FailoverLayer::new(in_order(["a"])).unwrap();
+    let service = layer.layer(fleet.clone());
+    hear(&service, ask()).await;
+    let used = || layer.health().snapshot()[0].used[0].requests.unwrap();
+    let before = used();
+    for _ in 0..1000 {
+        let mut request = ask();
+        request.extensions_mut().insert(Consent::new(Broke));
+        assert_eq!(hear(&service, request).await.status, 429);
+    }
+    assert_eq!((used(), fleet.calls("a")), (before, 1));
 }

@@ -176,10 +176,6 @@ async fn who_leaves_makes_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_with_thinking_waits_a_little_for_its_target() {
-    let thinking = r#"{"model":"claude-opus-5-5","max_tokens":9,"messages":[
-        {"role":"user","content":"hi"},
-        {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"ho"}]},
-        {"role":"user","content":"and?"}]}"#;
     for (closed, plain, bound) in [(1, "b", "a"), (4, "b", "b")] {
         let limited = [Answer::rate_limited(closed), good()];
         let fleet = Fleet::new([
@@ -193,7 +189,7 @@ async fn a_call_with_thinking_waits_a_little_for_its_target() {
             (ask(), plain),
             (
                 Request::post("/v1/messages")
-                    .body(CallBody::from(thinking))
+                    .body(CallBody::from(THINKING))
                     .unwrap(),
                 bound,
             ),
@@ -241,4 +237,71 @@ async fn who_finds_no_place_does_not_overtake_those_who_wait() {
 fn in_a_minute() -> String {
     let at = std::time::SystemTime::now() + seconds(60);
     tower_claude_core::Timestamp::from(at).to_string()
+}
+
+const THINKING: &str = r#"{"model":"claude-opus-5-5","max_tokens":9,"messages":[
+    {"role":"user","content":"hi"},
+    {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"ho"}]},
+    {"role":"user","content":"and?"}]}"#;
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_to_stay_and_loses_the_place_goes_where_it_is_open() {
+    let limited = [Answer::rate_limited(2), good()];
+    let fleet = Fleet::new([
+        ("a", FakeClaude::sequence(limited)),
+        ("b", FakeClaude::sequence([good()])),
+    ]);
+    let layer = FailoverLayer::new(in_order(["a", "b"])).unwrap();
+    let service = layer
+        .waiting(Waiting::new().most(NonZeroUsize::MIN))
+        .layer(fleet.clone());
+    hear(&service, ask()).await;
+    let thinking = |priority: &'static str| {
+        let mut request = of_tenant("web", Some(priority));
+        *request.body_mut() = CallBody::from(THINKING);
+        request
+    };
+    let calm = tokio::spawn(service.clone().oneshot(thinking("u=5")));
+    tokio::task::yield_now().await;
+    let urgent = tokio::spawn(service.clone().oneshot(thinking("u=0")));
+    for call in [calm, urgent] {
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!((fleet.calls("a"), fleet.calls("b")), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_no_messages_wait_for_nobody() {
+    let fleet = limited_for(3);
+    let service = layer().layer(fleet.clone());
+    hear(&service, ask()).await;
+    let waiting = tokio::spawn(service.clone().oneshot(ask()));
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    let count = Request::post("/v1/messages/count_tokens")
+        .body(CallBody::from(
+            r#"{"model":"claude-sonnet-5-5","messages":[]}"#,
+        ))
+        .unwrap();
+    assert_eq!(hear(&service, count).await.status, 200);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_says_when_there_is_room() {
+    let fleet = limited_for(4);
+    let layer = FailoverLayer::new(in_order(["a"])).unwrap();
+    let service = layer
+        .waiting(Waiting::new().most(NonZeroUsize::MIN))
+        .layer(fleet.clone());
+    hear(&service, ask()).await;
+    let waiting = tokio::spawn(service.clone().oneshot(ask()));
+    tokio::task::yield_now().await;
+    let heard = hear(&service, ask()).await;
+    assert_eq!(
+        (heard.status, heard.header("retry-after")),
+        (529, Some("4"))
+    );
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
 }

@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use support::{PING, hear, late_stream, layer, play, seconds, stream_request};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_claude_core::{
-    Call, CallBody, End, FailureKind, Metered, Peek, TransportError, UsageCell, tap,
+    Call, CallBody, Degraded, End, FailureKind, Metered, Peek, TransportError, UsageCell, tap,
 };
 use tower_claude_heartbeat::HeartbeatLayer;
 use tower_claude_testkit::{Answer, FakeClaude, Split, wire};
@@ -107,6 +107,83 @@ async fn an_event_added_inside_to_a_stream_that_was_cut_off_makes_it_no_error() 
             assert!(metered.usage.is_known());
             assert_eq!(metered.has_content, frames > 1);
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_cut_amid_an_event_before_content_is_cut_off_and_no_error() {
+    let stream = wire::STREAM_THINKING_TOOL_USE;
+    for name in ["message_start", "content_block_start", "ping"] {
+        let begin = stream.find(&format!("event: {name}\n")).unwrap();
+        for at in [begin + 8, begin + 14 + name.len()] {
+            // Stands for retry, whose gate ends the line that was cut before it adds its event.
+            let service = service_fn(move |request: http::Request<CallBody>| async move {
+                tokio::time::sleep(seconds(4)).await;
+                let call = Call::of(&request).cloned().unwrap();
+                let answer = Answer::sse(&stream[..at]);
+                let peeked = Peek::new(answer.response()?, &call).await;
+                Ok::<_, TransportError>(peeked.response)
+            });
+            let outcome = hear(layer().layer(service).oneshot(stream_request())).await;
+            let rest = outcome.after_pings().1;
+            let event = rest.strip_prefix(&stream[..at]).unwrap();
+            assert!(event.starts_with("\nevent: error\n"), "{event}");
+            let metered = &outcome.metered;
+            assert_eq!(metered.end, Some(End::Truncated), "{name} {at}");
+            assert_eq!(metered.error_type, None);
+            assert!(!metered.has_content);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_added_event_that_comes_in_one_piece_with_what_was_cut_is_seen_too() {
+    let stream = wire::STREAM_THINKING_TOOL_USE;
+    let cut = &stream[..stream.find("event: ping\n").unwrap() + 8];
+    // Stands for continuation, which holds back what was cut until it is decided.
+    let service = service_fn(move |request: http::Request<CallBody>| async move {
+        tokio::time::sleep(seconds(4)).await;
+        let call = Call::of(&request).cloned().unwrap();
+        let peeked = Peek::new(Answer::sse(cut).response()?, &call).await;
+        let (head, body) = peeked.response.into_parts();
+        let whole = body.collect().await?.to_bytes();
+        let body = http_body_util::Full::new(whole).map_err(|never| match never {});
+        Ok::<_, TransportError>(http::Response::from_parts(head, body))
+    });
+    let outcome = hear(layer().layer(service).oneshot(stream_request())).await;
+    let rest = outcome.after_pings().1;
+    let event = rest.strip_prefix(cut).unwrap();
+    assert!(event.starts_with("\nevent: error\n") && event.ends_with("}\n\n"));
+    assert_eq!(outcome.metered.end, Some(End::Truncated));
+    assert!(outcome.metered.usage.is_known());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_stood_in_is_told_before_a_late_answer() {
+    let model = r#"claude-"haiku"\4-5"#;
+    for is_late in [false, true] {
+        // Stands for failover, which asked another model.
+        let delay = seconds(if is_late { 4 } else { 0 });
+        let service = service_fn(move |_: http::Request<CallBody>| async move {
+            tokio::time::sleep(delay).await;
+            let mut response = Answer::thinking_tool_use().response()?;
+            Degraded::to(model).unwrap().mark(&mut response);
+            Ok::<_, TransportError>(response)
+        });
+        let outcome = hear(layer().layer(service).oneshot(stream_request())).await;
+        let mark = r#"event: degraded
+data: {"type":"degraded","model":"claude-\"haiku\"\\4-5"}
+
+"#;
+        let mark = if is_late { mark } else { "" };
+        let rest = outcome.after_pings().1;
+        assert_eq!(rest, [mark, wire::STREAM_THINKING_TOOL_USE].concat());
+        assert_eq!(
+            outcome.header("x-claude-degraded"),
+            (!is_late).then_some(model)
+        );
+        assert!(outcome.metered.is_exact());
+        assert_eq!(outcome.metered.end, Some(End::Complete));
     }
 }
 
