@@ -24,10 +24,10 @@ use http::Request;
 use http_body_util::BodyExt as _;
 use sum::{Sum, prices};
 use tower::ServiceExt as _;
-use tower_claude::core::{CallBody, FailureKind, Target};
+use tower_claude::core::{CallBody, End, FailureKind, Target};
 use tower_claude::failover::Hedge;
 use tower_claude::pricing::Cost;
-use tower_claude::usage_meter::{Outcome, UsageRecord, UsageSource};
+use tower_claude::usage_meter::{AttemptOutcome, Outcome, UsageRecord, UsageSource};
 use tower_claude::{
     ContinuationLayer, FailoverLayer, RetryLayer, TokenBudgetLayer, UsageMeterLayer,
 };
@@ -127,12 +127,7 @@ async fn a_hedge_is_charged_for_both_whoever_wins() {
 #[tokio::test(start_paused = true)]
 async fn a_continued_answer_is_charged_for_both_its_parts() {
     let cut = message().into_stream().truncate_after(5);
-    let rest = Answer::message(MODEL)
-        .text(" in the evening")
-        .input_tokens(120)
-        .output_tokens(20)
-        .into_stream();
-    let (charged, record, text) = last(1, true, vec![cut, rest]).await;
+    let (charged, record, text) = last(1, true, vec![cut, rest()]).await;
     assert!(
         text.ends_with("data: {\"type\":\"message_stop\"}\n\n"),
         "{text}"
@@ -147,4 +142,107 @@ async fn a_continued_answer_is_charged_for_both_its_parts() {
     let cost = u128::from(charged.input) * 3_000_000 + u128::from(charged.output) * 15_000_000;
     assert_eq!(charged.pico_dollars, cost);
     assert_eq!(record.cost.map(Cost::pico_dollars), Some(cost));
+}
+
+fn rest() -> Answer {
+    Answer::message(MODEL)
+        .text(" in the evening")
+        .input_tokens(120)
+        .output_tokens(20)
+        .into_stream()
+}
+
+/// Forty calls that teach the hedge, then these answers to the next.
+fn learnt(answers: impl IntoIterator<Item = Answer>) -> Vec<Answer> {
+    let mut all = vec![message().into_stream(); 40];
+    all.extend(answers);
+    all
+}
+
+/// Of another one, of which nothing is known, the input is charged as it was estimated.
+fn assert_charged_for_another(charged: Sum, alone: Sum, record: &UsageRecord) {
+    let input = record.estimated_input_tokens.unwrap();
+    assert!(input > 0);
+    let expected = Sum {
+        input: alone.input + input,
+        pico_dollars: alone.pico_dollars + u128::from(input) * 6_000_000,
+        ..alone
+    };
+    assert_eq!(charged, expected);
+}
+
+/// Target, how it ended, and why it was made, of each attempt.
+fn lines(record: &UsageRecord) -> Vec<(&str, AttemptOutcome, Option<FailureKind>)> {
+    let mut lines = Vec::new();
+    for one in record.attempt_log.iter() {
+        let target = one.target.as_ref().unwrap().name();
+        lines.push((target, one.outcome, one.retry_reason));
+    }
+    lines
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedged_answer_that_cannot_be_gone_on_with_is_charged_as_its_winners() {
+    let late = |answer: Answer, seconds| answer.head_delay(Duration::from_secs(seconds));
+    let cut = || message().into_stream().truncate_after(5);
+    let refused = || {
+        Answer::json(
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"no"}}"#,
+        )
+    };
+    // What was seen of the part is charged alone when nobody was asked besides.
+    let (alone, _, _) = last(41, true, learnt([cut(), refused()])).await;
+    assert_eq!(alone.input, 100);
+    let lost = AttemptOutcome::Ended(End::Dropped);
+    let winner = AttemptOutcome::Ended(End::Truncated);
+    for (first, second, is_first) in [(3, 30, true), (30, 0, false)] {
+        let answers = [late(cut(), first), late(cut(), second), refused()];
+        let (charged, record, text) = last(41, true, learnt(answers)).await;
+        assert!(text.contains("event: error") && !text.contains("event: continuation"));
+        assert_eq!(record.outcome, Outcome::Truncated);
+        assert_eq!(record.input_tokens, Some(100));
+        let log = lines(&record);
+        assert_eq!(log.len(), 3);
+        assert_eq!((log[0].0, log[1].0), ("first", "second"));
+        let (won, other) = if is_first { (0, 1) } else { (1, 0) };
+        assert_eq!((log[won].1, log[other].1), (winner, lost));
+        assert_eq!(record.target.as_ref().unwrap().name(), log[won].0);
+        assert_eq!(record.cost, None, "nobody knows what the other one cost");
+        assert_charged_for_another(charged, alone, &record);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_whose_rest_is_hedged_is_charged_for_both_its_parts_and_the_other_one() {
+    let late = |seconds| rest().head_delay(Duration::from_secs(seconds));
+    let cut = || message().into_stream().truncate_after(5);
+    let (alone, _, _) = last(41, true, learnt([cut(), rest()])).await;
+    assert_eq!(alone.input, 100 + 120);
+    let complete = AttemptOutcome::Ended(End::Complete);
+    let lost = AttemptOutcome::Ended(End::Dropped);
+    let cut_off = AttemptOutcome::Ended(End::Truncated);
+    for (first, second, is_first) in [(3, 30, true), (30, 0, false)] {
+        let answers = [cut(), late(first), late(second)];
+        let (charged, record, text) = last(41, true, learnt(answers)).await;
+        assert!(text.contains("event: continuation") && !text.contains("event: error"));
+        assert_eq!(record.outcome, Outcome::Complete);
+        assert_eq!(record.output_tokens, Some(20));
+        let log = lines(&record);
+        let further = if is_first {
+            [complete, lost]
+        } else {
+            [lost, complete]
+        };
+        let expected = [
+            ("first", cut_off, None),
+            ("first", further[0], Some(FailureKind::Truncated)),
+            ("second", further[1], Some(FailureKind::Slow)),
+        ];
+        assert_eq!(log, expected);
+        let winner = if is_first { "first" } else { "second" };
+        assert_eq!(record.target.as_ref().unwrap().name(), winner);
+        assert_eq!(record.cost, None, "nobody knows what the other one cost");
+        assert_charged_for_another(charged, alone, &record);
+    }
 }

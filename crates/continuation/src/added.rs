@@ -1,7 +1,7 @@
 //! The events that are added where one answer ends and the next goes on.
 
 use bytes::Bytes;
-use tower_claude_core::FailureKind;
+use tower_claude_core::{Degraded, FailureKind};
 
 /// The event that closes the first block.
 pub(crate) const STOP: Bytes = Bytes::from_static(
@@ -11,11 +11,14 @@ pub(crate) const STOP: Bytes = Bytes::from_static(
 /// The event that marks where one answer ends and the next goes on.
 ///
 /// Official SDKs pass over events whose names they do not know.
-pub(crate) fn mark(reason: FailureKind, text_bytes: usize) -> Bytes {
+pub(crate) fn mark(reason: FailureKind, text_bytes: usize, degraded: Option<&Degraded>) -> Bytes {
     let reason = reason.as_str();
+    let model = degraded
+        .and_then(|degraded| serde_json::to_string(degraded.model()).ok())
+        .map_or_else(String::new, |model| format!(",\"model\":{model}"));
     format!(
         "event: continuation\ndata: {{\"type\":\"continuation\",\"reason\":\"{reason}\",\
-         \"text_bytes\":{text_bytes}}}\n\n"
+         \"text_bytes\":{text_bytes}{model}}}\n\n"
     )
     .into()
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use tower_claude_core::{CallBody, Failure, TapBody, UsageCell, is_event_stream, tap};
+use tower_claude_core::{CallBody, Degraded, Failure, TapBody, UsageCell, is_event_stream, tap};
 use tower_service::Service;
 
 use crate::added::mark;
@@ -37,7 +37,12 @@ enum Stage<F> {
     /// It is asked; rare enough for a box.
     Call(Pin<Box<F>>),
     /// The further answer has begun, and is looked into.
-    Begin(Box<Opening>, UsageCell),
+    Begin {
+        opening: Box<Opening>,
+        cell: UsageCell,
+        /// Who stood in for the model that was asked.
+        degraded: Option<Degraded>,
+    },
     /// What is there passes untouched.
     Passing,
     /// All is said.
@@ -113,7 +118,7 @@ where
                         }
                     }
                 }
-                Stage::Begin(..) => {
+                Stage::Begin { .. } => {
                     let frame = ready!(poll_body(inner.as_mut(), cx));
                     self.open(frame, inner.as_mut(), follower);
                 }
@@ -210,7 +215,11 @@ where
         match cell {
             Some(cell) if head.status == StatusCode::OK && is_event_stream(&head.headers) => {
                 self.passage.turn();
-                self.stage = Stage::Begin(Box::new(Opening::new()), cell.clone());
+                self.stage = Stage::Begin {
+                    opening: Box::new(Opening::new()),
+                    cell: cell.clone(),
+                    degraded: head.extensions.get().cloned(),
+                };
                 inner.set(Some(body));
             }
             _ => self.give_up(inner, follower),
@@ -226,16 +235,19 @@ where
     ) {
         let data = frame.and_then(Result::ok).map(Frame::into_data);
         let turn = match (&mut self.stage, data) {
-            (Stage::Begin(opening, _), Some(Ok(data))) => self.passage.read_opening(opening, &data),
+            (Stage::Begin { opening, .. }, Some(Ok(data))) => {
+                self.passage.read_opening(opening, &data)
+            }
             _ => Turn::Refused,
         };
         match (turn, &self.stage, &self.lost) {
             (Turn::Awaited, ..) => {}
-            (Turn::Taken { first, rest }, Stage::Begin(_, cell), Some(lost)) => {
+            (Turn::Taken { first, rest }, Stage::Begin { cell, degraded, .. }, Some(lost)) => {
                 follower.turn(cell.clone());
                 self.plan.take_further();
                 let text_bytes = self.passage.text().unwrap_or_default().len();
-                self.passage.say(mark(lost.reason, text_bytes));
+                let mark = mark(lost.reason, text_bytes, degraded.as_ref());
+                self.passage.say(mark);
                 self.passage.say(first);
                 self.passage.let_go(rest);
                 self.stage = Stage::Passing;

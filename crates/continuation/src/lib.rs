@@ -87,7 +87,7 @@
 //! ```
 //!
 //! `reason` is the word of a [`FailureKind`](tower_claude_core::FailureKind), `text_bytes` how much
-//! text came before. Official SDKs pass over events whose names they do not know, as the API's
+//! text came before. If a model that stands in gave the rest, a `model` names it. Official SDKs pass over events whose names they do not know, as the API's
 //! versioning asks of every client. A client that does not would have got an error here anyway.
 //!
 //! If the further answer is no stream, fails before its first content, or begins with anything
@@ -103,7 +103,8 @@
 //!
 //! Two attempts (or more, if there are retries inside), each with the usage of its own: that of
 //! the first is partial, its output estimated from what has passed; the second's is exact. The
-//! second is the final one, and its reason is what the first ended with. The
+//! second is the final one, and its reason is what the first ended with; of attempts that ran at
+//! a time, in either part, it is the one whose answer was taken, wherever it stands. The
 //! [`UsageCell`](tower_claude_core::UsageCell) of the response follows the answer that passes, and
 //! in the end says what the second says; so whoever adds the attempts to the answer's counts each
 //! once. If nothing comes of the further answer, the first stays final.
@@ -119,6 +120,7 @@
 //! |---|---|---|
 //! | [`Call`](tower_claude_core::Call) | requests | read; made if absent. Its log gets the attempts that nobody inside writes down |
 //! | [`Target`](tower_claude_core::Target) | requests | goes into the log where nobody inside writes; absent: the platform's only target |
+//! | [`Degraded`](tower_claude_core::Degraded) | responses | read of the further answer, for the mark; absent: the model that was asked answered |
 //! | [`UsageCell`](tower_claude_core::UsageCell) | responses | replaced by one for the whole answer, where it may have to be gone on with; made if absent |
 //!
 //! All extensions of a request are there again in the further attempt.

@@ -25,8 +25,12 @@ struct Further {
     /// Why it is made.
     reason: FailureKind,
     started: Instant,
-    /// How many attempts there were before it; the last of them is gone on with.
+    /// How many attempts there were before it.
     before: usize,
+    /// Which of them is gone on with.
+    first: usize,
+    /// Which of those since is the one whose answer it is, as far as whoever is inside has said.
+    answered: Option<usize>,
     /// Whether the inner service is at work.
     is_running: bool,
 }
@@ -61,6 +65,9 @@ impl Plan {
     }
 
     /// The first attempt has broken off so; this is what was read of its answer.
+    ///
+    /// It is the one that says that its answer is the caller's; if none does, the last, as
+    /// everybody has it who reads the log.
     pub(crate) fn lose(&mut self, usage: &UsageCell, reason: FailureKind) {
         if self.log().is_empty() {
             let mut attempt = Attempt::new(self.target(), self.started, None);
@@ -69,10 +76,19 @@ impl Plan {
             attempt.is_final = true;
             self.log().begin(attempt);
         }
+        let before = self.log().len();
+        let mut said = None;
+        self.log().revise(|number, attempt| {
+            if attempt.is_final {
+                said.get_or_insert(number);
+            }
+        });
         self.further = Some(Further {
             reason,
             started: now(),
-            before: self.log().len(),
+            before,
+            first: said.unwrap_or_else(|| before.saturating_sub(1)),
+            answered: None,
             is_running: false,
         });
     }
@@ -100,29 +116,38 @@ impl Plan {
 
     /// As long as the further attempt is not taken, the answer is the first's, whatever whoever
     /// writes inside makes of it; and only here it is known why it is made.
-    pub(crate) fn keep_first(&self) {
-        let Some(further) = &self.further else {
+    pub(crate) fn keep_first(&mut self) {
+        let Some(further) = &mut self.further else {
             return;
         };
-        let log = self.log();
-        log.update(further.before, |attempt| {
-            attempt.reason.get_or_insert(further.reason);
+        let mut said = None;
+        self.call.attempts().revise(|number, attempt| {
+            if number >= further.before && attempt.is_final {
+                said.get_or_insert(number);
+            }
+            // Whoever asks another target meanwhile has a reason of its own to write.
+            if number == further.before {
+                attempt.reason.get_or_insert(further.reason);
+            }
+            attempt.is_final = number == further.first;
         });
-        for number in further.before..log.len() {
-            log.update(number, |attempt| attempt.is_final = false);
-        }
-        let first = further.before.saturating_sub(1);
-        log.update(first, |attempt| attempt.is_final = true);
+        // What is taken back here is to be found again. Never by its place: of two targets that
+        // are asked at a time, either may be the last in the log.
+        further.answered = said.or(further.answered);
     }
 
     /// The rest of the answer is the further attempt's.
     pub(crate) fn take_further(&self) {
         if let Some(further) = &self.further {
             let log = self.log();
-            let first = further.before.saturating_sub(1);
             let last = log.len().saturating_sub(1);
-            log.update(first, |attempt| attempt.is_final = false);
-            log.update(last, |attempt| attempt.is_final = true);
+            let answered = further.answered.unwrap_or(last);
+            log.revise(|number, attempt| {
+                if number >= further.before {
+                    attempt.reason.get_or_insert(further.reason);
+                }
+                attempt.is_final = number == answered;
+            });
         }
     }
 

@@ -7,15 +7,19 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use bytes::Bytes;
+use http::Request;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use support::{
     Gated, TEXT, bytes_of, claude, hear, layer, prefill, request, rest, sequence, whole,
 };
-use tower::{Layer as _, ServiceExt as _};
+use tower::{Layer as _, ServiceExt};
 use tower_claude_continuation::ContinuationLayer;
-use tower_claude_core::{End, Metered, UsageCell};
+use tower_claude_core::{CallBody, Degraded, End, Metered, UsageCell};
 use tower_claude_testkit::{Answer, FakeClaude, Split, wire};
 
 #[tokio::test]
@@ -204,4 +208,29 @@ fn ends_in_space(stream: &[u8]) -> bool {
     let text = String::from_utf8_lossy(stream);
     let whole = text.rfind("\n\n").map_or("", |at| &text[..at]);
     whole.ends_with(" \"}}") || whole.ends_with("\\n\"}}")
+}
+
+#[tokio::test]
+async fn the_mark_says_which_model_stood_in_for_the_rest() {
+    for model in [None, Some(r#"claude-"haiku"\4-5"#)] {
+        let fake = claude(whole().truncate_after(12));
+        // Stands for failover, which asked another model for the rest.
+        let asked = Arc::new(AtomicUsize::new(0));
+        let mark = move |mut response| {
+            let is_further = asked.fetch_add(1, Relaxed) > 0;
+            if let Some(degraded) = model.and_then(Degraded::to).filter(|_| is_further) {
+                degraded.mark(&mut response);
+            }
+            response
+        };
+        let marked = ServiceExt::<Request<CallBody>>::map_response(fake, mark);
+        let service = layer().layer(marked);
+        let heard = hear(service, request()).await.read();
+        assert!(heard.is_continued(), "{heard:?}");
+        assert_eq!(heard.marks[0]["reason"], "truncated");
+        assert_eq!(
+            heard.marks[0].get("model").and_then(|it| it.as_str()),
+            model
+        );
+    }
 }

@@ -16,6 +16,11 @@ impl Aside {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(data);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        let data = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        data.is_none()
+    }
+
     pub(crate) fn take(&self) -> Option<Bytes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

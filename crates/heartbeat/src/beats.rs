@@ -9,10 +9,11 @@ use http::{Response, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_claude_core::{
-    End, Failure, Refusal, RefusalKind, RequestId, UsageCell, is_event_stream,
+    Degraded, End, Failure, Refusal, RefusalKind, RequestId, UsageCell, is_event_stream,
 };
 
 use crate::aside::Aside;
+use crate::degraded_event::degraded_event;
 use crate::error_event::error_event;
 use crate::error_read::ErrorRead;
 use crate::parting::{Parting, late};
@@ -105,13 +106,16 @@ where
                 }
                 (Projected::Wait, Some(waiting)) => match waiting.as_mut().poll_answer(cx) {
                     Poll::Ready(Ok(response)) => match begin(response, *this.id) {
-                        Ok(state) => {
+                        Ok((state, mark)) => {
                             match &state {
                                 State::Stream { .. } => *this.waiting = None,
                                 _ => waiting.as_mut().forget_limit(),
                             }
                             this.state.set(state);
-                            continue;
+                            match mark {
+                                Some(mark) => return Poll::Ready(Some(Ok(Frame::data(mark)))),
+                                None => continue,
+                            }
                         }
                         Err(parting) => parting,
                     },
@@ -147,12 +151,13 @@ where
                     let data = frame
                         .as_ref()
                         .and_then(|frame| frame.as_ref().ok()?.data_ref());
-                    let added = data.filter(|data| is_added(data, cell.as_ref())).cloned();
-                    let Some(added) = added else {
+                    let added = data.and_then(|data| split_added(data, cell.as_ref()));
+                    let Some((cut, added)) = added else {
                         return Poll::Ready(frame);
                     };
                     this.aside.put(added);
-                    return Poll::Ready(None);
+                    let cut = Some(cut).filter(|cut| !cut.is_empty());
+                    return Poll::Ready(cut.map(Frame::data).map(Ok));
                 }
                 (Projected::Over, _) | (_, None) => return Poll::Ready(None),
             };
@@ -185,21 +190,21 @@ where
     }
 }
 
-/// What comes of an answer whose head has to be dropped.
-fn begin<B>(response: Response<B>, id: RequestId) -> Result<State<B>, Parting> {
+/// What comes of an answer whose head has to be dropped, and what its caller is told of it first.
+fn begin<B>(response: Response<B>, id: RequestId) -> Result<(State<B>, Option<Bytes>), Parting> {
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
-        return Ok(State::Failed {
+        let state = State::Failed {
             body,
             head: Box::new(head),
             read: ErrorRead::default(),
-        });
+        };
+        return Ok((state, None));
     }
     if is_event_stream(&head.headers) {
-        return Ok(State::Stream {
-            body,
-            cell: head.extensions.get().cloned(),
-        });
+        let mark = head.extensions.get::<Degraded>().and_then(degraded_event);
+        let cell = head.extensions.get().cloned();
+        return Ok((State::Stream { body, cell }, mark));
     }
     let refusal = Refusal::new(
         RefusalKind::BadGateway,
@@ -217,11 +222,24 @@ fn stands_for_no_answer(head: &response::Parts) -> bool {
         && head.extensions.get().is_some_and(Failure::possibly_billed)
 }
 
-/// Whether this is an `error` event that a layer inside has added to a stream that was cut off:
-/// the stream itself had none, or it would not count as cut off.
-fn is_added(data: &[u8], cell: Option<&UsageCell>) -> bool {
-    data.starts_with(b"event: error\n")
-        && cell.is_some_and(|cell| cell.read(|metered| metered.end == Some(End::Truncated)))
+/// Splits off the `error` event that a layer inside has added to a stream that was cut off: the
+/// stream itself had none, or it would not count as cut off.
+///
+/// NOTE: core's gate ends the line first that was cut, and whoever holds back what was cut sends
+/// both in one piece; so it may come after something else, but never within it: data has no line
+/// ends of its own.
+fn split_added(data: &Bytes, cell: Option<&UsageCell>) -> Option<(Bytes, Bytes)> {
+    const EVENT: &[u8] = b"event: error\n";
+    let was_cut = |cell: &UsageCell| cell.read(|metered| metered.end == Some(End::Truncated));
+    cell.filter(|cell| cell.has_ended() && was_cut(cell))?;
+    let at = data.windows(EVENT.len()).rposition(|part| part == EVENT)?;
+    // The line end before it is part of what was added.
+    let at = match data[..at].split_last() {
+        None => at,
+        Some((b'\n', _)) => at.saturating_sub(1),
+        Some(_) => return None,
+    };
+    Some((data.slice(..at), data.slice(at..)))
 }
 
 fn ping<E>() -> Poll<Option<Result<Frame<Bytes>, E>>> {

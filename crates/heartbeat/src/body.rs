@@ -125,14 +125,15 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Answer { body } => body.is_end_stream(),
-            Kind::Early { early } => early.beats.is_end_stream(),
+            Kind::Early { early } => early.beats.is_end_stream() && early.aside.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Answer { body } => body.size_hint(),
-            Kind::Early { early } => early.beats.size_hint(),
+            Kind::Early { early } if early.aside.is_empty() => early.beats.size_hint(),
+            Kind::Early { .. } => SizeHint::default(),
         }
     }
 }

@@ -75,7 +75,7 @@
 //!
 //! | the inner service | the caller gets |
 //! |---|---|
-//! | answers with a stream of events | its frames, as they are; nothing is added any more |
+//! | answers with a stream of events | its frames, as they are; nothing is added any more, and before them only a [mark](#a-model-that-stands-in) |
 //! | answers with an error status | one `error` event: error and request id of its envelope, of which 64 KiB are read for at most 10 s; of a body that is none, an error of the status's type |
 //! | answers with anything else, or a compressed stream | an `error` event, `api_error` |
 //! | fails | an `error` event: `timeout_error` if time ran out, else `api_error` |
@@ -84,6 +84,21 @@
 //! The headers of an inner answer that comes late are lost, and with them what they say of rate
 //! limits and of trying again. Whoever needs real statuses more than an early sign of life sets
 //! a longer patience.
+//!
+//! # A model that stands in
+//!
+//! The header that says that another model answered than the one that was asked is lost too. An
+//! event before the frames of a late answer says it in its place:
+//!
+//! ```text
+//! event: degraded
+//! data: {"type":"degraded","model":"claude-haiku-4-5"}
+//! ```
+//!
+//! Official SDKs pass over events whose names they do not know. An answer in time has the header,
+//! and no event.
+//!
+//! # What is treated so
 //!
 //! Only streams of messages to callers who read Anthropic's events are treated so. Everything
 //! else passes untouched: plain calls, other endpoints, gRPC.
@@ -111,6 +126,7 @@
 //! |---|---|---|
 //! | [`Call`](tower_claude_core::Call) | requests | read; made if absent. Its log is the inner layers' |
 //! | [`UsageCell`](tower_claude_core::UsageCell) | responses | added to an early head, and filled as the stream passes; else untouched |
+//! | [`Degraded`](tower_claude_core::Degraded) | responses | read of an answer that comes late, for the event; absent: the model that was asked answers |
 //! | [`Refusal`](tower_claude_core::Refusal) | responses | added where the answer is ours: a request that cannot be read, a deadline before the head |
 //! | [`Failure`](tower_claude_core::Failure) | responses | added with the deadline's |
 //!
@@ -143,6 +159,7 @@
 mod aside;
 mod beats;
 mod body;
+mod degraded_event;
 mod error_event;
 mod error_read;
 mod future;
