@@ -19,7 +19,9 @@ use crate::{Inner, InnerBody, Layered};
 ///
 /// The difference is their own. Reading the answer is metering, whoever begins it.
 pub const PAIR: &[Layered] = &[
-    ("bare but read and tapped", |inner, body| read(Tapped(inner), body)),
+    ("bare but read and tapped", |inner, body| {
+        read(Tapped(inner), body)
+    }),
     ("Retry, Failover of 1", |inner, body| {
         read(pair(&["first"]).layer(inner), body)
     }),

@@ -23,9 +23,7 @@ use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use support::inner::{Inner, InnerBody, events};
 use support::{KEY, auth, failover, retry, whole};
-use tower_claude::core::{
-    CallBody, Intake, Prepare, RequestId, SseScanner, TapBody, Target, tap,
-};
+use tower_claude::core::{CallBody, Intake, Prepare, RequestId, SseScanner, TapBody, Target, tap};
 use tower_claude::token_budget::{Limit, MemoryStore, Meter, Per, Plan, Plans};
 use tower_claude::{FailoverLayer, TokenBudgetLayer, UsageMeterLayer};
 use tower_layer::{Identity, Layer};

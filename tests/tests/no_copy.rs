@@ -8,13 +8,17 @@
 
 mod support;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, StreamBody};
-use support::inner::{Inner, events};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full};
+use support::inner::events;
 use support::retry;
 use tower::{ServiceExt, service_fn};
 use tower_claude::FailoverLayer;
@@ -22,26 +26,45 @@ use tower_claude::core::{CallBody, Target};
 use tower_layer::Layer;
 use tower_service::Service;
 
+/// To which target a body went, where it lay in memory, and its length.
 type Places = Arc<Mutex<Vec<(String, usize, usize)>>>;
+
+/// A body of these frames.
+#[derive(Clone)]
+struct Frames(VecDeque<Bytes>);
 
 const OVERLOADED: &str =
     r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
 
+// === impl Frames ===
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|frame| Ok(Frame::data(frame))))
+    }
+}
+
 fn two() -> FailoverLayer {
     let targets = ["first", "second"];
-    FailoverLayer::new((0..).zip(targets).map(|(rank, name)| Target::new(name).priority(rank)))
-        .unwrap()
+    FailoverLayer::new(
+        (0..)
+            .zip(targets)
+            .map(|(rank, name)| Target::new(name).priority(rank)),
+    )
+    .unwrap()
 }
 
 /// Notes where each body it is sent lies in memory, and is overloaded at the first target.
 fn upstream(
     places: &Places,
-) -> impl Service<
-    Request<CallBody>,
-    Response = Response<Full<Bytes>>,
-    Error = Infallible,
-    Future: Send,
-> + Clone {
+) -> impl Service<Request<CallBody>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
++ Clone {
     let places = Arc::clone(places);
     service_fn(move |request: Request<CallBody>| {
         let body = request.body().as_bytes().unwrap();
@@ -85,13 +108,22 @@ async fn a_body_of_1_mb_is_sent_again_as_the_buffer_it_came_in() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_gate_holds_back_comes_out_as_the_buffers_it_came_in() {
-    let sent: Vec<Bytes> = events(20).map(|event| Bytes::from(event.to_vec())).collect();
-    let frames = sent.clone();
+    // Buffers of their own, so that each has an address of its own.
+    let sent: Vec<Bytes> = events(20).map(|event| event.to_vec().into()).collect();
+    let frames = Frames(sent.iter().cloned().collect());
     let inner = service_fn(move |_: Request<CallBody>| {
-        let frames = frames.clone().into_iter();
-        let frames = frames.map(|frame| Ok::<_, Infallible>(http_body::Frame::data(frame)));
-        let body = StreamBody::new(Frames(frames.collect()));
         let answer = Response::builder().header("content-type", "text/event-stream");
-        std::future::ready(Ok::<_, Infallible>(answer.body(body).unwrap()))
+        std::future::ready(Ok::<_, Infallible>(answer.body(frames.clone()).unwrap()))
     });
+    let body = r#"{"model":"claude-sonnet-5-5","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let request = Request::post("/v1/messages")
+        .body(CallBody::from(body))
+        .unwrap();
+    let service = two().layer(retry().layer(inner));
+    let mut body = service.oneshot(request).await.unwrap().into_body();
+    for sent in sent {
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!((frame.as_ptr(), frame.len()), (sent.as_ptr(), sent.len()));
+    }
+    assert!(body.frame().await.is_none());
 }

@@ -86,7 +86,8 @@ impl AttemptLog {
                 attempts.rest.push(attempt);
             }
             let number = attempts.rest.len();
-            self.count.store(number.saturating_add(1), Ordering::Release);
+            self.count
+                .store(number.saturating_add(1), Ordering::Release);
             number
         })
     }
@@ -169,5 +170,36 @@ impl fmt::Debug for AttemptLog {
             list.entry(attempt);
         });
         list.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "no clock is tested")]
+    fn attempts_follow_each_other_and_are_revised_from_the_last_to_the_first() {
+        let log = AttemptLog::default();
+        let after = |status| {
+            log.begin_after(|last| {
+                if let Some(last) = last {
+                    last.status = Some(status);
+                }
+                Attempt::new(None, Instant::now(), None)
+            })
+        };
+        assert_eq!(log.len(), 0);
+        assert_eq!([after(1), after(2), after(3)], [0, 1, 2]);
+        assert_eq!(log.len(), 3);
+        let mut seen = Vec::new();
+        log.revise(|number, attempt| {
+            seen.push((number, attempt.status));
+            attempt.is_final = number == 1;
+        });
+        assert_eq!(seen, [(2, None), (1, Some(3)), (0, Some(2))]);
+        let mut finals = Vec::new();
+        log.for_each(|attempt| finals.push(attempt.is_final));
+        assert_eq!(finals, [false, true, false]);
     }
 }

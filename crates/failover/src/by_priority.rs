@@ -121,3 +121,126 @@ const fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     word ^ (word >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use http::Request;
+    use tower_claude_core::{CallBody, Intake, Prepare};
+
+    use super::*;
+
+    /// A call with a conversation, or one too short for that.
+    async fn call(number: usize, is_long: bool) -> Call {
+        let content = format!("{number} {}", "why? ".repeat(if is_long { 400 } else { 1 }));
+        let body = format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"{content}"}}]}}"#
+        );
+        let request = Request::post("/v1/messages").body(CallBody::from(body));
+        let prepared = Prepare::new(request.unwrap(), &Intake::new()).await;
+        let call = prepared.map_err(|_| "no good request").unwrap().call;
+        assert_eq!(call.conversation().is_some(), is_long);
+        call
+    }
+
+    fn targets(count: usize) -> Vec<Target> {
+        let target = |number: usize| {
+            let weight = u32::try_from(number % 4).unwrap();
+            Target::new(format!("target {number}")).weight(weight)
+        };
+        (0..count).map(target).collect()
+    }
+
+    fn route(route: &ByPriority, call: &Call, targets: &[Target]) -> Vec<usize> {
+        let candidates: Vec<_> = targets.iter().map(Candidate::new).collect();
+        route.route(call, None, &candidates).iter().collect()
+    }
+
+    /// The least time of several runs.
+    #[expect(clippy::disallowed_methods, reason = "what is measured is real work")]
+    fn least_time(call: &Call, targets: &[Target]) -> Duration {
+        let by_priority = ByPriority::seeded(7);
+        let run = |_| {
+            let began = Instant::now();
+            assert_eq!(route(&by_priority, call, targets).len(), targets.len());
+            began.elapsed()
+        };
+        (0..7).map(run).min().unwrap()
+    }
+
+    #[tokio::test]
+    async fn four_times_the_targets_take_no_sixteen_times_as_long() {
+        let targets = targets(240);
+        for is_long in [true, false] {
+            let call = call(1, is_long).await;
+            let few = least_time(&call, &targets[..60]);
+            let many = least_time(&call, &targets);
+            assert!(many < 16 * few, "{many:?} for 240, {few:?} for 60");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_conversation_goes_down_the_ranks_and_in_each_by_pull() {
+        for number in 0..50 {
+            let call = call(number, true).await;
+            let conversation = call.conversation().unwrap();
+            let mut targets = targets(40);
+            for (place, target) in targets.iter_mut().enumerate() {
+                let priority = u32::try_from(place * 7 % 5).unwrap();
+                *target = target.clone().priority(priority);
+            }
+            // One after the other, the greatest of those left in the least rank left.
+            let mut left: Vec<usize> = (0..targets.len()).collect();
+            let mut expected = Vec::new();
+            while let Some(rank) = left.iter().map(|place| targets[*place].rank()).min() {
+                let pull = |place: &usize| pull(conversation, &targets[*place]);
+                let equals = left.iter().filter(|place| targets[**place].rank() == rank);
+                let next = equals.max_by(|a, b| pull(a).total_cmp(&pull(b)));
+                let next = *next.unwrap();
+                left.retain(|place| *place != next);
+                expected.push(next);
+            }
+            assert_eq!(route(&ByPriority::new(), &call, &targets), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn chance_draws_by_weight_without_putting_back() {
+        let call = call(1, false).await;
+        let weights = [3, 0, 1, 2, 0];
+        let target = |weight: u32| Target::new(format!("{weight}")).weight(weight);
+        let targets = weights.map(target);
+        let by_priority = ByPriority::seeded(7);
+        let (mut first, mut second) = ([0_u32; 5], [0_u32; 5]);
+        for _ in 0..6_000 {
+            let order = route(&by_priority, &call, &targets);
+            assert_eq!(
+                order[3..],
+                [1, 4],
+                "what weighs nothing comes last, as listed"
+            );
+            first[order[0]] += 1;
+            if order[0] == 0 {
+                second[order[1]] += 1;
+            }
+        }
+        let is_near = |count: u32, expected: u32| count.abs_diff(expected) < 150;
+        assert!(
+            is_near(first[0], 3_000) && is_near(first[2], 1_000),
+            "{first:?}"
+        );
+        assert!(
+            is_near(second[2], 1_000) && is_near(second[3], 2_000),
+            "{second:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn more_places_than_there_can_be_are_left_out() {
+        let call = call(1, true).await;
+        let mut order = route(&ByPriority::new(), &call, &targets(300));
+        order.sort_unstable();
+        assert!(order.iter().copied().eq(0..256));
+    }
+}

@@ -147,6 +147,11 @@ impl Circuit {
         self.open_until.is_some()
     }
 
+    /// Whether it is open for a time to come; half-open, it waits for a probe and is not.
+    pub(crate) fn is_open_at(&self, now: Instant) -> bool {
+        left(self.open_until, now).is_some()
+    }
+
     fn open(&mut self, breaker: &Breaker, now: Instant) {
         self.era = self.era.wrapping_add(1) & ERAS;
         self.open_until = self.open_until.max(Some(after(now, breaker.pause())));

@@ -107,3 +107,87 @@ fn unable(missing: Option<String>) -> Refusal {
         format!("the request needs {missing}, which no target offers"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tower_claude_core::{Intake, Platform, Prepare};
+
+    use super::*;
+
+    async fn call(betas: &str) -> (Request<CallBody>, Call) {
+        let body = r#"{"model":"m","max_tokens":9,"messages":[]}"#;
+        let request = Request::post("/v1/messages")
+            .header(BETAS, betas)
+            .body(CallBody::from(body.to_owned()));
+        let prepared = Prepare::new(request.unwrap(), &Intake::new()).await;
+        let prepared = prepared.map_err(|_| "no good request").unwrap();
+        (prepared.request, prepared.call)
+    }
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count)
+            .map(|number| format!("beta-{number:04}"))
+            .collect()
+    }
+
+    async fn places(pool: &Pool, betas: &str) -> Result<Vec<usize>, String> {
+        let (request, call) = call(betas).await;
+        let order = eligible(pool, &request, &call);
+        let order = order.map_err(|refusal| refusal.message().to_owned())?;
+        Ok(order.iter().collect())
+    }
+
+    #[tokio::test]
+    async fn betas_are_found_among_empty_names_and_named_twice() {
+        let taken = names(64);
+        let pool = Pool::new([Target::new("listed").betas(taken.clone())]).unwrap();
+        let twice = format!(" ,, {} ,{},", taken.join(" ,"), taken.join(","));
+        assert_eq!(places(&pool, &twice).await, Ok(vec![0]));
+        let other = format!("{twice}other");
+        let refusal = places(&pool, &other).await.unwrap_err();
+        assert!(
+            refusal.contains("the beta other") || refusal.contains("64"),
+            "{refusal}"
+        );
+    }
+
+    #[tokio::test]
+    async fn more_betas_than_are_looked_at_go_where_all_are_taken() {
+        let all = names(65);
+        let listed = Target::new("listed").betas(all.clone());
+        let bedrock = Target::new("bedrock").platform(Platform::Bedrock);
+        let partial = [listed, bedrock];
+        let pool = Pool::new(partial.clone()).unwrap();
+        assert_eq!(places(&pool, &all[..64].join(",")).await, Ok(vec![0, 1]));
+        let refusal = places(&pool, &all.join(",")).await.unwrap_err();
+        assert!(refusal.contains("more than 64 betas"), "{refusal}");
+        let mut repeated = all[..8].to_vec();
+        repeated.extend(std::iter::repeat_n(all[0].clone(), 1_000));
+        assert!(places(&pool, &repeated.join(",")).await.is_err());
+        let pool = Pool::new(partial.into_iter().chain([Target::new("whole")])).unwrap();
+        assert_eq!(places(&pool, &all.join(",")).await, Ok(vec![2]));
+    }
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "what is measured is real work")]
+    async fn a_long_list_of_betas_takes_no_longer_than_a_bounded_one() {
+        let taken = names(30);
+        let target = |number| Target::new(format!("target {number}")).betas(taken.clone());
+        let pool = Pool::new((0..60).map(target)).unwrap();
+        let mut times = Vec::new();
+        for count in [2, 120] {
+            let betas = vec![taken.join(","); count].join(",");
+            let (request, call) = call(&betas).await;
+            let run = |_| {
+                let began = Instant::now();
+                let _ = eligible(&pool, &request, &call);
+                began.elapsed()
+            };
+            let least: Duration = (0..5).map(run).min().unwrap();
+            times.push(least);
+        }
+        assert!(times[1] < 8 * times[0], "{times:?}");
+    }
+}

@@ -83,14 +83,15 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if !this.rival.is_alone() {
-            match this.state.as_mut().drive(this.inner, this.journey, cx) {
-                Poll::Ready(answer) => {
-                    if let Some(answer) = this.rival.outdo(this.journey, answer) {
-                        return Poll::Ready(answer);
-                    }
-                }
-                Poll::Pending if !this.journey.may_hedge() => return Poll::Pending,
-                Poll::Pending => {}
+            let answer = this.state.as_mut().drive(this.inner, this.journey, cx);
+            let is_all = answer.is_ready() || !this.journey.may_hedge();
+            if is_all && !this.rival.is_running() {
+                return answer;
+            }
+            if let Poll::Ready(answer) = answer
+                && let Some(answer) = this.rival.outdo(this.journey, answer)
+            {
+                return Poll::Ready(answer);
             }
         }
         let is_asking = this.state.is_asking();

@@ -26,9 +26,18 @@ pub struct Health {
 pub struct TargetHealth {
     /// The target.
     pub target: Target,
-    /// Whether no breaker of it is open and its account can pay.
+    /// Whether its account can pay and no breaker of it is open for a time to come.
+    ///
+    /// A breaker whose time is over waits for a probe, and counts as up: the next call is that
+    /// probe, and if this kept calls away none would ever come.
     pub is_up: bool,
-    /// The classes of models whose breaker is open or waits for a probe.
+    /// Whether it lets a call of some class of models through now: a probe, too.
+    ///
+    /// False while its account cannot pay, or every class has an open breaker, a spent limit or
+    /// a probe under way.
+    pub takes_calls: bool,
+    /// The classes of models whose breaker is open or waits for a probe: those a call of which
+    /// has yet to go well. So a target can be up and some of them be open.
     pub open_classes: Vec<ModelClass>,
     /// How long until the last of its breakers, rate limits and spending limits lets calls
     /// through again; `None` if all do now.

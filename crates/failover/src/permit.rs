@@ -21,6 +21,7 @@ pub(crate) struct Permit {
     class: ModelClass,
     /// Which model is asked instead of the caller's.
     step: Option<Step>,
+    /// When the attempt began.
     since: Instant,
     /// `None` once it has been used up.
     pass: Option<Pass>,
@@ -73,7 +74,13 @@ impl Permit {
         }
     }
 
-    /// When it was given.
+    /// Says that the attempt begins only now.
+    pub(crate) const fn begun(mut self, now: Instant) -> Self {
+        self.since = now;
+        self
+    }
+
+    /// When the attempt began.
     pub(crate) const fn since(&self) -> Instant {
         self.since
     }

@@ -149,7 +149,11 @@ impl Slot {
         let circuits = state.circuits.iter();
         TargetHealth {
             target: self.target.clone(),
-            is_up: spent.is_none() && open_classes.is_empty(),
+            is_up: spent.is_none() && !circuits.clone().any(|circuit| circuit.is_open_at(now)),
+            takes_calls: spent.is_none()
+                && circuits
+                    .clone()
+                    .any(|circuit| circuit.closed_for(now).is_none()),
             open_classes,
             closed_for: circuits
                 .clone()
@@ -218,6 +222,49 @@ mod tests {
         assert_eq!(slot.closed_for(CLASS, Instant::now()), None);
         attempt(&slot, None);
         drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_is_up_again_when_it_waits_for_a_probe_though_none_comes() {
+        let slot = Slot::new(Target::new("a"));
+        for _ in 0..5 {
+            attempt(&slot, Some(FailureKind::Overloaded));
+        }
+        let health = slot.health(Instant::now());
+        assert!(!health.is_up && health.takes_calls, "other classes do");
+        tokio::time::advance(Duration::from_secs(15)).await;
+        let health = slot.health(Instant::now());
+        assert!(health.is_up && health.takes_calls);
+        assert_eq!(health.open_classes, [CLASS], "no call went well yet");
+
+        let pass = slot.admit(CLASS, &BREAKER, Instant::now()).unwrap();
+        assert!(slot.health(Instant::now()).is_up, "nobody knows yet");
+        let failure = Failure::new(FailureKind::Overloaded);
+        slot.fail(CLASS, pass, &failure, &BREAKER);
+        assert!(!slot.health(Instant::now()).is_up, "open again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_takes_no_calls_while_it_takes_none_of_any_class() {
+        let slot = Slot::new(Target::new("a"));
+        let fail = |class, kind| {
+            let pass = slot.admit(class, &BREAKER, Instant::now()).unwrap();
+            slot.fail(class, pass, &Failure::new(kind), &BREAKER);
+        };
+        for class in ModelClass::ALL {
+            assert!(slot.health(Instant::now()).takes_calls);
+            for _ in 0..5 {
+                fail(class, FailureKind::NoReply);
+            }
+        }
+        assert!(!slot.health(Instant::now()).takes_calls);
+        tokio::time::advance(Duration::from_secs(15)).await;
+        assert!(slot.health(Instant::now()).takes_calls);
+        fail(CLASS, FailureKind::SpendCap);
+        let health = slot.health(Instant::now());
+        assert!(!health.is_up && !health.takes_calls);
+        tokio::time::advance(UNDATED).await;
+        assert!(slot.health(Instant::now()).takes_calls);
     }
 
     #[tokio::test(start_paused = true)]

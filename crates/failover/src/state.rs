@@ -68,8 +68,6 @@ struct Approach {
     request: Request<CallBody>,
     call: Call,
     permit: Permit,
-    /// When it began.
-    now: Instant,
     /// Why it does not stay where it was; `None` at the first target.
     reason: Option<FailureKind>,
 }
@@ -160,8 +158,7 @@ where
                     let approach = Approach {
                         request,
                         call,
-                        permit,
-                        now: Instant::now(),
+                        permit: permit.begun(Instant::now()),
                         reason,
                     };
                     let next = Self::approach(inner, approach);
@@ -174,7 +171,7 @@ where
                     else {
                         continue;
                     };
-                    approach.now = Instant::now();
+                    approach.permit = approach.permit.begun(Instant::now());
                     let next = match consent {
                         Ok(()) => Self::call(inner, approach),
                         Err(refusal) => Self::elsewhere(inner, journey, approach, refusal),
@@ -256,7 +253,6 @@ where
                 Approach {
                     request,
                     call,
-                    now: permit.since(),
                     permit,
                     reason: None,
                 },
@@ -337,11 +333,10 @@ where
             mut request,
             call,
             permit,
-            now,
             reason,
         } = approach;
         request.extensions_mut().insert(permit.target().clone());
-        let trial = Trial::begin(call, permit, reason, now);
+        let trial = Trial::begin(call, permit, reason);
         Self::Call {
             future: inner.call(request),
             trial: Some(trial),

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use tokio::time::Instant;
 use tower_claude_core::{Attempt, Call, Endpoint, FailureKind, Target, UsageCell};
 
 use crate::permit::Permit;
@@ -14,7 +13,6 @@ use crate::permit::Permit;
 pub(crate) struct Trial {
     call: Call,
     permit: Option<Permit>,
-    started: Instant,
     reason: Option<FailureKind>,
     /// The status of the answer, while its beginning is looked into.
     status: Option<u16>,
@@ -23,7 +21,7 @@ pub(crate) struct Trial {
 }
 
 /// What came of a trial.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome<'a> {
     pub(crate) failure: Option<FailureKind>,
     pub(crate) usage: Option<&'a UsageCell>,
@@ -35,12 +33,7 @@ pub(crate) struct Outcome<'a> {
 
 impl Trial {
     /// A target is about to be asked.
-    pub(crate) fn begin(
-        call: Call,
-        mut permit: Permit,
-        reason: Option<FailureKind>,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn begin(call: Call, mut permit: Permit, reason: Option<FailureKind>) -> Self {
         if call.endpoint() == Endpoint::Messages {
             permit.start();
         }
@@ -48,7 +41,6 @@ impl Trial {
             before: call.attempts().len(),
             call,
             permit: Some(permit),
-            started: now,
             reason,
             status: None,
         }
@@ -69,7 +61,8 @@ impl Trial {
 
     /// How long it has been going on.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        let since = |permit: &Permit| permit.since().elapsed();
+        self.permit.as_ref().map(since).unwrap_or_default()
     }
 
     pub(crate) const fn call(&self) -> &Call {
@@ -109,7 +102,7 @@ impl Trial {
             }
         });
         if !is_written {
-            let started = self.started.into_std();
+            let started = permit.since().into_std();
             let mut attempt = Attempt::new(Some(target.clone()), started, self.reason);
             attempt.status = self.status;
             attempt.failure = outcome.failure;

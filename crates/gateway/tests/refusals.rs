@@ -277,4 +277,15 @@ async fn the_admin_listener_tells_what_it_is_asked() {
     assert_eq!(usage["targets"][0]["name"], "fake");
     let page = get(admin, "/usage").await;
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let page = std::str::from_utf8(page.body()).unwrap();
+    let (_, rest) = page.split_once("function minutes").unwrap();
+    let (minutes, _) = rest.split_once("async function").unwrap();
+    for read in minutes.split("m.").skip(1) {
+        let key = read
+            .split(|c: char| !c.is_ascii_lowercase())
+            .next()
+            .unwrap();
+        let minute = &usage["minutes"][0];
+        assert!(!minute[key].is_null(), "the page reads {key} of {minute}");
+    }
 }

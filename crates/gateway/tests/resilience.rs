@@ -9,6 +9,8 @@
 mod hedges;
 #[path = "resilience/pings.rs"]
 mod pings;
+#[path = "resilience/readiness.rs"]
+mod readiness;
 #[path = "resilience/steps_down.rs"]
 mod steps_down;
 mod support;

@@ -14,12 +14,14 @@
 //! | `BatchesLayer` | whose batch is this? | `batches` |
 //! | [`TokenBudgetLayer`] | may they spend it? | `token-budget` |
 //! | `HeartbeatLayer` | is this long call still alive? | `heartbeat` |
+//! | `platforms::BoundaryLayer` | what of your account may callers see, and what do they get when upstream fails? | `platforms` |
 //! | `ContinuationLayer` | can a text that broke off be finished? | `continuation` |
 //! | [`FailoverLayer`] | where else can it run? | `failover` |
 //! | [`RetryLayer`] | is it worth trying the same place again? | `retry` |
 //!
 //! The order above is the recommended one, outermost first: `DrainLayer` and `CaptureLayer`,
-//! where they are wanted, go around the meter. Innermost stands a service that speaks to Claude:
+//! where they are wanted, go around the meter. Hosts that need an infallible service, as axum
+//! does, need `BoundaryLayer`, or one of their own that makes answers of errors. Innermost stands a service that speaks to Claude:
 //! one of `platforms`, or your own.
 //!
 //! # Features

@@ -133,6 +133,9 @@ impl Admin {
     }
 
     /// Ready as long as it serves; says which targets refuse our credential.
+    ///
+    /// A target that waits for a probe takes calls: whoever keeps calls away from what is not
+    /// ready would keep that probe away for ever.
     fn readiness(&self) -> Response<Full<Bytes>> {
         if self.0.draining.is_cancelled() {
             return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n");
@@ -159,8 +162,12 @@ impl Admin {
             text.replace_range(..6, "the ledger cannot be written\n");
             return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
         }
-        if targets.iter().all(|target| !target.is_up) {
+        if targets.iter().all(|target| !target.takes_calls) {
             text.replace_range(..6, "no target takes calls\n");
+            for target in &targets {
+                let (name, state) = (target.target.name(), usage::state(target));
+                text.push_str(&format!("target {name}: {state}\n"));
+            }
             return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
         }
         respond(StatusCode::OK, TEXT, text)

@@ -146,21 +146,26 @@ fn ratio(of: u64, whole: u64) -> f64 {
     of as f64 / whole as f64
 }
 
+/// How a target is doing, in words.
+pub(super) fn state(health: &TargetHealth) -> String {
+    let mut state = String::from(if health.is_up { "up" } else { "down" });
+    if let Some(left) = health.closed_for {
+        state.push_str(&format!(", closed for {} s more", left.as_secs()));
+    }
+    if let Some(failure) = health.last_failure {
+        state.push_str(&format!(", last failure: {}", failure.as_str()));
+    }
+    state
+}
+
 // === impl TargetState ===
 
 impl TargetState {
     fn of(health: &TargetHealth) -> Self {
-        let mut state = String::from(if health.is_up { "up" } else { "down" });
-        if let Some(left) = health.closed_for {
-            state.push_str(&format!(", closed for {} s more", left.as_secs()));
-        }
-        if let Some(failure) = health.last_failure {
-            state.push_str(&format!(", last failure: {}", failure.as_str()));
-        }
         Self {
             name: health.target.name().to_owned(),
             up: health.is_up,
-            state,
+            state: state(health),
             closed_for: health.closed_for.map(|left| left.as_secs_f64()),
             used: health.used.iter().map(Used::of).collect(),
             distrusted_headers: health.distrusted_headers,

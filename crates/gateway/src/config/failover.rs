@@ -39,12 +39,18 @@ pub struct Breaker {
 // === impl Failover ===
 
 impl Failover {
-    pub(super) fn read(mut table: TableReader<'_>, known: &KnownModels<'_>) -> Self {
+    /// `targets` is how many of them the file has.
+    pub(super) fn read(
+        mut table: TableReader<'_>,
+        known: &KnownModels<'_>,
+        targets: usize,
+    ) -> Self {
+        let hedge = |value: &Value<'_>| Hedge::read(value, targets);
         let fallbacks = |value: &Value<'_>| Fallback::read_all(value, known);
         let failover = Self {
             breaker: Breaker::read(table.section("breaker", "failover.breaker")),
             wait: table.or("wait", Wait::read, Some(Wait::DEFAULT)),
-            hedge: table.or("hedge", Hedge::read, None),
+            hedge: table.or("hedge", hedge, None),
             fallbacks: table.or("fallbacks", fallbacks, Vec::new()),
             continue_text: table.or("continue_text", Value::boolean, false),
         };

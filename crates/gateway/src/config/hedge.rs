@@ -26,8 +26,8 @@ const FIVE: NonZeroU8 = NonZeroU8::MIN.saturating_add(4);
 // === impl Hedge ===
 
 impl Hedge {
-    /// Reads it, or the word for none.
-    pub(super) fn read(value: &Value<'_>) -> Option<Option<Self>> {
+    /// Reads it, or the word for none; there are so many targets.
+    pub(super) fn read(value: &Value<'_>, targets: usize) -> Option<Option<Self>> {
         let DeValue::Table(_) = value.node() else {
             return value.choice(NEVER);
         };
@@ -38,6 +38,10 @@ impl Hedge {
             budget_percent: table.or("budget_percent", percent, FIVE),
         };
         table.finish();
+        if targets == 1 {
+            let message = format!("`{}` needs a second target to ask", value.name());
+            value.warning(message, "add one, or remove it");
+        }
         Some(Some(hedge))
     }
 }

@@ -59,6 +59,10 @@ impl Config {
         let names: Vec<_> = plans.iter().map(|(name, _)| *name).collect();
         let tenants = table.tables("tenants", "tenants");
         let targets = table.tables("targets", "targets");
+        let labels: Vec<_> = targets
+            .iter()
+            .filter_map(|one| one.text("residency"))
+            .collect();
         let prices = named(table.take("prices"), "prices");
         let plans: BTreeMap<_, _> = plans
             .into_iter()
@@ -72,7 +76,7 @@ impl Config {
         let written = tenants.len();
         let tenants: Vec<Tenant> = tenants
             .into_iter()
-            .filter_map(|tenant| Tenant::read(tenant, &names, is_spendable))
+            .filter_map(|tenant| Tenant::read(tenant, &names, &labels, is_spendable))
             .collect();
         // What a tenant says that cannot be read is not known, so nothing is said against it.
         let is_whole = tenants.len() == written;
@@ -88,7 +92,7 @@ impl Config {
             auth: Auth::read(table.section("auth", "auth")),
             budget: Budget::read(table.section("budget", "budget")),
             retry: Retry::read(table.section("retry", "retry")),
-            failover: Failover::read(table.section("failover", "failover"), &known),
+            failover: Failover::read(table.section("failover", "failover"), &known, targets.len()),
             usage: Usage::read(table.section("usage", "usage"), |name| source.path(name)),
             targets: targets
                 .into_iter()

@@ -27,10 +27,11 @@ pub struct Tenant {
 // === impl Tenant ===
 
 impl Tenant {
-    /// `is_spendable` says whether a model may be used under a plan, as for its price.
+    /// `labels` are the targets' residencies; `is_spendable` says whether a model may be used under a plan, as for its price.
     pub(super) fn read(
         mut table: TableReader<'_>,
         plans: &[&str],
+        labels: &[&str],
         is_spendable: impl Fn(&str, &str) -> bool,
     ) -> Option<Self> {
         let id = table.required("id", |value| {
@@ -56,7 +57,9 @@ impl Tenant {
         let endpoints = table.optional("endpoints", |value| {
             each(value, |value| value.choice(ENDPOINTS))
         });
-        let residency = table.optional("residency", |value| each(value, text::name));
+        let residency = table.optional("residency", |value| {
+            each(value, |value| label(value, labels))
+        });
         table.finish();
         Some(Self {
             id: id?,
@@ -85,6 +88,19 @@ fn known_plan(value: &Value<'_>, plans: &[&str]) -> Option<String> {
         None => format!("define it as [plans.{}]", text::shown(plan)),
     };
     value.error(format!("unknown plan {}", text::quoted(plan)), &suggestion)
+}
+
+fn label(value: &Value<'_>, known: &[&str]) -> Option<String> {
+    let label = text::name(value)?;
+    if !known.contains(&&*label) {
+        let suggestion = match nearest(&label, known.iter().copied()) {
+            Some(known) => format!("did you mean {}?", text::quoted(known)),
+            None => "without one that a target has, calls are refused".to_owned(),
+        };
+        let message = format!("no target has the residency {}", text::quoted(&label));
+        value.warning(message, &suggestion);
+    }
+    Some(label)
 }
 
 fn each<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Option<Vec<T>> {

@@ -35,14 +35,25 @@ impl Wait {
             return value.choice(NEVER);
         };
         let mut table = value.table("failover.wait")?;
-        let wait = Self {
+        let mut wait = Self {
             calls: table.or("calls", calls, Self::DEFAULT.calls),
             longest: table.or("longest", timeout, Self::DEFAULT.longest),
-            stay: table.or("stay", duration, Self::DEFAULT.stay),
+            stay: Self::DEFAULT.stay,
         };
+        let stay = table.optional("stay", |value| stay(value, wait.longest));
+        wait.stay = stay.unwrap_or(wait.stay);
         table.finish();
         Some(Some(wait))
     }
+}
+
+fn stay(value: &Value<'_>, longest: Duration) -> Option<Duration> {
+    let stay = duration(value)?;
+    if stay > longest {
+        let message = format!("`{}` is more than `longest`", value.name());
+        value.warning(message, "no call waits longer than that");
+    }
+    Some(stay)
 }
 
 fn calls(value: &Value<'_>) -> Option<NonZeroUsize> {

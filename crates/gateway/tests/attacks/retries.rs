@@ -200,7 +200,8 @@ async fn no_upstream_at_all_is_502_then_529_with_a_time() {
         .parse()
         .unwrap();
     assert!((6..=30).contains(&wait), "{wait}");
-    assert_eq!(get(&gateway.admin, "/readyz").await.status(), 503);
+    let ready = get(&gateway.admin, "/readyz").await;
+    assert_eq!(ready.status(), 200, "calls of other classes pass");
     let ledger = gateway.ledger_of(3).await;
     for line in &ledger {
         assert_eq!(line["cost_usd"], "0", "{line}");

@@ -6,11 +6,13 @@ use claude_gateway::config::{Fallback, Wait};
 
 use super::*;
 
-/// The only problem of a small file that goes on so.
+/// The only error of a small file that goes on so.
 fn only_problem(more: &str) -> String {
     let printed = printed_after_small(more);
-    assert_eq!(printed.lines().count(), 1, "{printed}");
-    printed
+    let mut errors = printed.lines().filter(|line| line.contains(": error: "));
+    let error = errors.next().unwrap_or_default().to_owned();
+    assert_eq!(errors.next(), None, "{printed}");
+    error
 }
 
 fn failover(line: &str) -> String {
@@ -62,6 +64,51 @@ fn calls_wait_by_default_and_nothing_else_is_on() {
     let more = "[failover]\nwait = \"never\"\nhedge = \"never\"\n";
     let failover = config(&format!("{SMALL}{more}")).failover;
     assert_eq!((failover.wait, failover.hedge), (None, None));
+}
+
+/// What is odd about a small file that goes on so.
+fn warnings(more: &str) -> String {
+    loaded(&format!("{SMALL}{more}")).warnings.to_string()
+}
+
+#[test]
+fn a_call_that_stays_longer_than_any_may_wait_is_odd() {
+    let wait = |wait: &str| warnings(&format!("[failover]\nwait = {{ {wait} }}\n"));
+    assert_eq!(
+        wait("longest = \"1s\", stay = \"2s\""),
+        "gateway.toml:11: warning: `failover.wait.stay` is more than `longest`; \
+         no call waits longer than that"
+    );
+    assert_eq!(wait("longest = \"1s\", stay = \"1s\""), "");
+    assert_eq!(wait("longest = \"1s\""), "", "nobody wrote the other");
+}
+
+#[test]
+fn a_hedge_with_one_target_is_odd() {
+    let hedge = "[failover]\nhedge = { percentile = 95 }\n";
+    assert_eq!(
+        warnings(hedge),
+        "gateway.toml:11: warning: `failover.hedge` needs a second target to ask; \
+         add one, or remove it"
+    );
+    let second = "[[targets]]\nname = \"b\"\ncredential = { env = \"ANTHROPIC_API_KEY\" }\n";
+    assert_eq!(warnings(&format!("{hedge}{second}")), "");
+    assert_eq!(warnings("[failover]\nhedge = \"never\"\n"), "");
+}
+
+#[test]
+fn a_residency_that_no_target_has_is_odd() {
+    let target = "[[targets]]\nname = \"b\"\nresidency = \"eu-west\"\n\
+                  credential = { env = \"ANTHROPIC_API_KEY\" }\n";
+    assert_eq!(
+        warnings(&format!(
+            "residency = [\"eu-west\", \"eu-wets\", \"us\"]\n{target}"
+        )),
+        "gateway.toml:10: warning: no target has the residency `eu-wets`; \
+         did you mean `eu-west`?\n\
+         gateway.toml:10: warning: no target has the residency `us`; \
+         without one that a target has, calls are refused"
+    );
 }
 
 #[test]

@@ -12,6 +12,38 @@ const HEDGE: &str = "[failover]\n\
 /// Enough calls for the gateway to know how long they take.
 const KNOWN: usize = 64;
 
+/// A gateway that hedges and knows how long calls take.
+async fn known(fake: FakeClaude, other: &FakeServer) -> Pair {
+    let pair = Pair::start(fake, &format!("{HEDGE}{}", second(other)));
+    for _ in 0..KNOWN {
+        let (head, _) = text_of(messages(&pair, message("quick", false))).await;
+        assert_eq!(head.status(), 200);
+    }
+    pair
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_that_is_named_is_the_one_that_answered_first() {
+    let fake = |slow: Duration| {
+        FakeClaude::new(move |asked: &Asked| {
+            let answer = Answer::message("claude-sonnet-5-5").text("Ahoy.");
+            let is_slow = asked.last_user_text().as_deref() == Some("slow");
+            let delay = if is_slow { slow } else { Duration::ZERO };
+            answer.into_json().head_delay(delay)
+        })
+    };
+    let other = FakeServer::start(fake(Duration::from_secs(60)));
+    let pair = known(fake(Duration::from_secs(1)), &other).await;
+    let (head, _) = text_of(messages(&pair, message("slow", false))).await;
+    assert_eq!(head.status(), 200);
+    assert_eq!(
+        head.headers()["x-claude-attempts"],
+        "2",
+        "the other was asked"
+    );
+    assert_eq!(head.headers()["x-claude-target"], "fake");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_targets_call_is_served_by_another_and_both_are_recorded() {
     let other = FakeServer::start(FakeClaude::default());
@@ -24,11 +56,7 @@ async fn a_silent_targets_call_is_served_by_another_and_both_are_recorded() {
             _ => answer,
         }
     });
-    let pair = Pair::start(fake, &format!("{HEDGE}{}", second(&other)));
-    for _ in 0..KNOWN {
-        let (head, _) = text_of(messages(&pair, message("quick", false))).await;
-        assert_eq!(head.status(), 200);
-    }
+    let pair = known(fake, &other).await;
     let (head, _) = text_of(messages(&pair, message("slow", false))).await;
     assert_eq!(head.status(), 200);
     assert_eq!(head.headers()["x-claude-target"], "second");

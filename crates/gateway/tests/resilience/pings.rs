@@ -26,6 +26,9 @@ async fn a_silent_upstream_is_a_ping_at_once_for_the_caller() {
         let (head, frame) = first_frame(messages(&pair, message("Hi", true))).await;
         best = best.min(start.elapsed());
         assert_eq!(head.status(), 200);
+        for name in ["x-claude-attempts", "x-claude-target"] {
+            assert_eq!(head.headers().get(name), None, "nobody knows {name} yet");
+        }
         assert!(frame.starts_with(b"event: ping\n"), "{frame:?}");
         if best < Duration::from_millis(200) {
             break;

@@ -80,6 +80,11 @@ impl<'a> TableReader<'a> {
         }
     }
 
+    /// The text of a key, which stays to be taken; `None` if it is absent or no text.
+    pub(in crate::config) fn text(&self, key: &str) -> Option<&'a str> {
+        self.entries.get(key)?.node().as_str()
+    }
+
     /// Reports something about the table as a whole.
     pub(in crate::config) fn error(&self, message: String, suggestion: &str) {
         self.source.error(self.line, message, suggestion);

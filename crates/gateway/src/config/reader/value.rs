@@ -73,6 +73,13 @@ impl<'a> Value<'a> {
         None
     }
 
+    /// Reports something odd about the value, which is used all the same.
+    pub(in crate::config) fn warning(&self, message: String, suggestion: &str) {
+        if !self.refused {
+            self.source.warning(self.line, message, suggestion);
+        }
+    }
+
     /// Reports a value of the wrong type, without showing it: it may be a secret in the wrong place.
     pub(in crate::config) fn expected<T>(&self, what: &str, suggestion: &str) -> Option<T> {
         let (name, found) = (&self.name, self.node.type_str());
