@@ -70,17 +70,21 @@ impl Needs {
     /// Takes in what stands deep in the tools and the messages.
     pub(crate) fn deep(mut self, tools: &[u8], messages: &[u8]) -> Self {
         // A type ends in a date where the tool is no function of the caller's.
-        for (word, end) in ends_of_types(tools, &DATES) {
-            if is_date(end) && !OF_THE_CALLER.contains(&word) {
+        for word in ends_of_types(tools, &DATES, |_, end| is_date(end)) {
+            if !OF_THE_CALLER.contains(&word) {
                 self.needs(capability_of_tool(word));
             }
         }
         // The one kind of which there are types without a date.
-        if ends_of_types(tools, &TOOL_SEARCHES).any(|(word, _)| word.is_empty()) {
+        let begins = |before: &[u8], _: &[u8]| before.ends_with(b"\"");
+        if ends_of_types(tools, &TOOL_SEARCHES, begins)
+            .next()
+            .is_some()
+        {
             self.needs(Capability::ToolSearch);
         }
         // What such a tool did stays in the conversation even when the tool is gone.
-        for (word, _) in ends_of_types(messages, &TOOL_USES) {
+        for word in ends_of_types(messages, &TOOL_USES, |_, _| true) {
             match word {
                 b"server" if !self.has_tool() => self.needs(Capability::ServerTools),
                 b"mcp" => self.needs(Capability::McpServers),
@@ -163,7 +167,8 @@ impl Needs {
 
 /// Whether the messages hold thinking that a model gave back.
 pub(crate) fn has_thinking(messages: &[u8]) -> bool {
-    ends_of_types(messages, &THINKING).any(|(word, _)| word.is_empty() || word == b"redacted_")
+    let mut words = ends_of_types(messages, &THINKING, |_, _| true);
+    words.any(|word| word.is_empty() || word == b"redacted_")
 }
 
 fn capability_of_tool(word: &[u8]) -> Capability {
@@ -175,20 +180,36 @@ fn capability_of_tool(word: &[u8]) -> Capability {
     }
 }
 
-/// The values of `type` in which a part stands: what is before it, and all that follows.
+/// The values of `type` in which a part stands: what is before it in them.
+///
+/// What is before and from the part on has to be `likely` before anything is gone back over.
+/// The part, or what makes it likely, has to have a quote, beyond which no other part goes
+/// back: a body of nothing but such parts is then gone over once.
 fn ends_of_types<'a>(
     json: &'a [u8],
     part: &'static Finder<'static>,
-) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    likely: impl Fn(&[u8], &[u8]) -> bool,
+) -> impl Iterator<Item = &'a [u8]> {
     part.find_iter(json).filter_map(move |at| {
         let (before, end) = json.split_at_checked(at)?;
-        let is_word = |byte: &&u8| byte.is_ascii_lowercase() || b"0123456789_".contains(byte);
-        let length = before.iter().rev().take(LONGEST).take_while(is_word);
-        let (before, word) = before.split_at_checked(at - length.count())?;
+        if !likely(before, end) {
+            return None;
+        }
+        let (before, word) = before.split_at_checked(at - length_of_word(before))?;
         let before = before.strip_suffix(b"\"")?.trim_ascii_end();
         let before = before.strip_suffix(b":")?.trim_ascii_end();
-        before.ends_with(b"\"type\"").then_some((word, end))
+        before.ends_with(b"\"type\"").then_some(word)
     })
+}
+
+/// How long the word is that ends here, as far as it can be the beginning of a type.
+fn length_of_word(before: &[u8]) -> usize {
+    let is_word = |byte: &&u8| byte.is_ascii_lowercase() || b"0123456789_".contains(byte);
+    let word = before.iter().rev().take(LONGEST).take_while(is_word);
+    let length = word.count();
+    #[cfg(test)]
+    tests::WALKED.set(tests::WALKED.get() + length);
+    length
 }
 
 /// Whether it begins with the rest of a type, which is a date.
@@ -267,4 +288,37 @@ fn has_field(json: &[u8], name: &[u8]) -> bool {
 fn is_empty_list(value: &[u8]) -> bool {
     let mut cursor = JsonCursor::new(value);
     cursor.enter_array() && !cursor.next_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        /// How many bytes were gone back over in search of where words begin.
+        pub(super) static WALKED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn no_body_has_its_bytes_gone_over_many_times() {
+        for part in [
+            "_20",
+            "_20250305",
+            "_20250305\"",
+            "a_20250305\"",
+            "tool_search_tool_",
+            "\"tool_search_tool_",
+            "a_tool_use\"",
+            "a_thinking\"",
+        ] {
+            let hostile = format!(r#"[{{"name":"{}"#, part.repeat(10_000)).into_bytes();
+            WALKED.set(0);
+            let needs = Needs::default().deep(&hostile, &hostile);
+            assert!(needs.capabilities.is_empty() && !has_thinking(&hostile));
+            let walked = WALKED.get();
+            assert!(walked <= 2 * hostile.len(), "{part}: {walked} bytes");
+        }
+    }
 }

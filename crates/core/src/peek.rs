@@ -25,7 +25,7 @@ pin_project! {
     /// - for a stream of messages at its first content, or at its end: until then there are only
     ///   `message_start`, pings and empty block starts, and an `error` event may still come;
     /// - for an error status when its body is read, as far as it says what failed;
-    /// - when more than [`Peek::LARGEST`] bytes are held;
+    /// - when more than [`Peek::LARGEST`] bytes are held, a frame counting as 16 at least;
     /// - when [`Peek::open`] is called, as by a layer whose patience is at an end.
     ///
     /// What was held is in the body that comes out, byte for byte. An answer that has been
@@ -54,6 +54,10 @@ where
     /// What is wrong with it, if anything; also in the response's extensions.
     pub failure: Option<Failure>,
 }
+
+/// What a frame counts as at least, in bytes: without end, frames of nothing would be held
+/// without end. Small enough for a beginning that comes byte by byte.
+const LEAST: usize = 16;
 
 // === impl Peek ===
 
@@ -185,7 +189,8 @@ where
                     break;
                 }
                 Poll::Ready(Some(Ok(frame))) => {
-                    *this.bytes += frame.data_ref().map_or(0, Bytes::len);
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    *this.bytes = this.bytes.saturating_add(length.max(LEAST));
                     this.held.push_back(frame);
                     let is_over = *this.form == Form::Stream
                         && cell.read(|metered| metered.has_content || metered.end.is_some());
@@ -268,6 +273,58 @@ fn joined(frames: &VecDeque<Frame<Bytes>>) -> Bytes {
             joined.extend_from_slice(second);
             data.for_each(|more| joined.extend_from_slice(more));
             joined.freeze()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Waker;
+
+    use http::Request;
+
+    use super::*;
+    use crate::{CallBody, Intake, Prepare};
+
+    /// A body of so many frames without data.
+    struct Empties(Arc<AtomicUsize>);
+
+    impl Body for Empties {
+        type Data = Bytes;
+        type Error = TransportError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+            let left = self.0.load(Relaxed);
+            self.0.store(left.saturating_sub(1), Relaxed);
+            Poll::Ready((left > 0).then(|| Ok(Frame::data(Bytes::new()))))
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_of_nothing_open_the_gate_too() {
+        const ALL: usize = 1_000_000;
+        let body = r#"{"model":"m","max_tokens":9,"stream":true,"messages":[]}"#;
+        let request = Request::post("/v1/messages").body(CallBody::from(body.to_owned()));
+        let prepared = Prepare::new(request.unwrap(), &Intake::new()).await;
+        let call = prepared.map_err(|_| "no good request").unwrap().call;
+        for status in [200, 500] {
+            let left = Arc::new(AtomicUsize::new(ALL));
+            let response = Response::builder()
+                .status(status)
+                .header("content-type", "text/event-stream")
+                .body(Empties(Arc::clone(&left)))
+                .unwrap();
+            let peek = std::pin::pin!(Peek::new(response, &call));
+            let peeked = peek.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(peeked.is_ready());
+            let held = ALL - left.load(Relaxed);
+            assert!((1..=10_000).contains(&held), "{status}: {held} frames");
         }
     }
 }

@@ -21,6 +21,18 @@ pub struct ByPriority {
     random: AtomicU64,
 }
 
+/// A candidate's place, and what decides when its turn is.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    rank: u32,
+    pull: f64,
+    index: usize,
+}
+
+/// How many places cost an [`Order`] no allocation, and how many there are at most.
+const FEW: usize = 8;
+const MANY: usize = 256;
+
 // === impl ByPriority ===
 
 impl ByPriority {
@@ -38,49 +50,38 @@ impl ByPriority {
         }
     }
 
-    /// A number below `bound`, which is not 0.
-    fn draw(&self, bound: u64) -> u64 {
+    /// A number that nobody knows.
+    fn draw(&self) -> u64 {
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-        let word = self.random.fetch_add(STEP, Relaxed).wrapping_add(STEP);
-        let word = mix(word);
-        // The high half of the product is even enough: weights are far below 2^64.
-        u64::try_from((u128::from(word) * u128::from(bound)) >> 64).unwrap_or(0)
+        mix(self.random.fetch_add(STEP, Relaxed).wrapping_add(STEP))
     }
 
-    /// The place that comes next: of the least priority left, the one where the conversation
-    /// is, or one drawn by weight.
-    fn next(
-        &self,
-        targets: &[Candidate<'_>],
-        taken: &Order,
-        conversation: impl FnOnce() -> Option<u64>,
-    ) -> Option<usize> {
-        let is_left = |(place, _): &(usize, &Candidate<'_>)| {
-            let is_taken = |other| other == *place;
-            !taken.iter().any(is_taken)
-        };
-        let left = || targets.iter().enumerate().filter(is_left);
-        let rank = left().map(|(_, candidate)| candidate.target.rank()).min()?;
-        let equals = || left().filter(|(_, candidate)| candidate.target.rank() == rank);
-        if equals().nth(1).is_none() {
-            return equals().next().map(|(place, _)| place);
-        }
-        if let Some(conversation) = conversation() {
-            let pull = |candidate: &Candidate<'_>| pull(conversation, candidate.target);
-            return equals()
-                .max_by(|(_, a), (_, b)| pull(a).total_cmp(&pull(b)))
-                .map(|(place, _)| place);
-        }
-        let share = |candidate: &Candidate<'_>| u64::from(candidate.target.share());
-        let sum: u64 = equals().map(|(_, candidate)| share(candidate)).sum();
-        let mut ticket = self.draw(sum.max(1));
-        for (place, candidate) in equals() {
-            match ticket.checked_sub(share(candidate)) {
-                Some(rest) => ticket = rest,
-                None => return Some(place),
+    /// Orders places by rank, and those of equal rank by pull: a conversation's, or by chance.
+    ///
+    /// The greatest pull of all is a draw by weight, the greatest of those left the next one.
+    fn sort(&self, places: &mut [Place], call: &Call, targets: &[Candidate<'_>]) {
+        // Looked for only where there is a choice, and once.
+        let conversation = LazyCell::new(|| call.conversation());
+        places.sort_unstable_by_key(|place| (place.rank, place.index));
+        for equals in places.chunk_by_mut(|a, b| a.rank == b.rank) {
+            if equals.len() < 2 {
+                continue;
             }
+            for place in &mut *equals {
+                let target = targets[place.index].target;
+                place.pull = match *conversation {
+                    Some(conversation) => pull(conversation, target),
+                    None => weighed(target, self.draw()),
+                };
+            }
+            equals.sort_unstable_by(|a, b| {
+                // Equal pulls are rare, and every process has to agree on those, too.
+                let ties = a.index.cmp(&b.index);
+                let is_chance = conversation.is_none();
+                let ties = if is_chance { ties } else { ties.reverse() };
+                b.pull.total_cmp(&a.pull).then(ties)
+            });
         }
-        equals().next().map(|(place, _)| place)
     }
 }
 
@@ -92,25 +93,37 @@ impl Default for ByPriority {
 
 impl Route for ByPriority {
     fn route(&self, call: &Call, _: Option<&Tenant>, targets: &[Candidate<'_>]) -> Order {
-        let mut order = Order::new();
-        // Looked for only where there is a choice, and once.
-        let conversation = LazyCell::new(|| call.conversation());
-        while let Some(place) = self.next(targets, &order, || *conversation) {
-            order.push(place);
+        let (mut few, mut many);
+        let places = if targets.len() <= FEW {
+            few = [Place::default(); FEW];
+            &mut few[..targets.len()]
+        } else {
+            many = [Place::default(); MANY];
+            &mut many[..targets.len().min(MANY)]
+        };
+        for ((index, place), candidate) in places.iter_mut().enumerate().zip(targets) {
+            place.rank = candidate.target.rank();
+            place.index = index;
         }
-        order
+        self.sort(places, call, targets);
+        places.iter().map(|place| place.index).collect()
     }
 }
 
 /// How much a target draws a conversation: the one that draws most has it.
-///
-/// With `u` even in (0, 1), the greatest of `-weight / ln u` is as often a target's as its
-/// weight is of all.
 fn pull(conversation: u64, target: &Target) -> f64 {
     let name = target.name().bytes();
     let seed = name.fold(conversation, |hash, byte| mix(hash ^ u64::from(byte)));
+    weighed(target, mix(seed))
+}
+
+/// How much a target draws where the word is a random one.
+///
+/// With `u` even in (0, 1), the greatest of `-weight / ln u` is as often a target's as its
+/// weight is of all.
+fn weighed(target: &Target, word: u64) -> f64 {
     // Neither 0 nor 1.
-    let word = u32::try_from(mix(seed) >> 32).unwrap_or(u32::MAX);
+    let word = u32::try_from(word >> 32).unwrap_or(u32::MAX);
     let even = (f64::from(word) + 0.5) / 4_294_967_296.0;
     -f64::from(target.share()) / even.ln()
 }
