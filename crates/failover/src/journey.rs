@@ -173,18 +173,22 @@ where
             .map(|way| way.set_out(&self.shared, Aim::Open, Duration::ZERO));
         match departs {
             Some(Ok(permit)) => self.depart(permit, request),
-            _ => self.turn_away(request),
+            Some(Err(closed)) => self.step_down(request, closed.soonest),
+            None => Departure::Refused(all_closed(None)),
         }
     }
 
     /// What a call does for which there is no place, not even to wait: it asks another model,
     /// or is refused. It does not go where others wait to go.
     pub(crate) fn turn_away(&mut self, request: &Request<CallBody>) -> Departure {
-        let Some(way) = self.way.as_mut() else {
-            return Departure::Refused(all_closed(None));
-        };
-        let soonest = way.soonest(&self.shared);
-        match way.step_down(&self.shared) {
+        let soonest = self.way.as_ref().and_then(|way| way.soonest(&self.shared));
+        self.step_down(request, soonest)
+    }
+
+    /// Asks another model, or refuses the call until the first target opens.
+    fn step_down(&mut self, request: &Request<CallBody>, soonest: Option<Duration>) -> Departure {
+        let way = self.way.as_mut();
+        match way.and_then(|way| way.step_down(&self.shared)) {
             Some(permit) => self.depart(permit, request),
             None => Departure::Refused(all_closed(soonest)),
         }

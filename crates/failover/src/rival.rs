@@ -25,13 +25,13 @@ where
     /// Asked when this is over.
     Armed(Pin<Box<Sleep>>),
     /// Asked, with a service of its own: readiness belongs to one attempt.
-    Running(Box<Lane<S, F, B>>),
+    Running(Box<Race<S, F, B>>),
     /// Not asked, or not any longer.
     Over,
 }
 
-/// The way of a rival.
-pub(crate) struct Lane<S, F, B>
+/// A rival on its way, and what it runs against.
+pub(crate) struct Race<S, F, B>
 where
     S: Service<Request<CallBody>>,
     B: Body,
@@ -57,7 +57,7 @@ where
 
     /// Whether only the rival is asked any longer.
     pub(crate) fn is_alone(&self) -> bool {
-        matches!(self, Self::Running(lane) if lane.outdone.is_some())
+        matches!(self, Self::Running(race) if race.outdone.is_some())
     }
 
     /// Keeps the first one's answer if the rival may have a better one; else gives it back.
@@ -67,9 +67,9 @@ where
         answer: Result<Answer<B>, S::Error>,
     ) -> Option<Result<Answer<B>, S::Error>> {
         match self {
-            Self::Running(lane) if !is_good(&answer) => {
-                lane.outdone = Some(answer);
-                lane.outdone_attempt = journey.final_attempt();
+            Self::Running(race) if !is_good(&answer) => {
+                race.outdone = Some(answer);
+                race.outdone_attempt = journey.final_attempt();
                 journey.is_contested = false;
                 None
             }
@@ -109,7 +109,7 @@ where
                             journey.is_contested = true;
                             let inner = inner.clone();
                             let state = Box::pin(State::Ready { onward });
-                            Self::Running(Box::new(Lane {
+                            Self::Running(Box::new(Race {
                                 inner,
                                 state,
                                 outdone: None,
@@ -119,10 +119,10 @@ where
                         None => Self::Over,
                     }
                 }
-                Self::Running(lane) => {
-                    let Lane { inner, state, .. } = &mut **lane;
+                Self::Running(race) => {
+                    let Race { inner, state, .. } = &mut **race;
                     let answer = ready!(state.as_mut().drive(inner, journey, cx));
-                    let (outdone, attempt) = (lane.outdone.take(), lane.outdone_attempt);
+                    let (outdone, attempt) = (race.outdone.take(), race.outdone_attempt);
                     *self = Self::Over;
                     journey.is_contested = false;
                     if is_good(&answer) {

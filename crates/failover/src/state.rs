@@ -7,14 +7,11 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
-use tower_claude_core::{
-    Call, CallBody, Consent, Considering, FailureKind, Peek, Prepare, Prepared, Refusal,
-};
+use tower_claude_core::{Call, CallBody, Consent, Considering, Peek, Prepare, Prepared, Refusal};
 use tower_service::Service;
 
 use crate::Route;
 use crate::journey::{Departure, Journey};
-use crate::permit::Permit;
 use crate::trial::Trial;
 use crate::verdict::{Answer, Onward, Verdict, answered, unanswered};
 use crate::wait::{Turn, Wait};
@@ -40,7 +37,7 @@ pin_project! {
         },
         Consent {
             considering: Considering,
-            approach: Approach,
+            onward: Onward,
         },
         Call {
             #[pin]
@@ -61,15 +58,6 @@ pin_project! {
         },
         Done,
     }
-}
-
-/// A request on its way to a target.
-struct Approach {
-    request: Request<CallBody>,
-    call: Call,
-    permit: Permit,
-    /// Why it does not stay where it was; `None` at the first target.
-    reason: Option<FailureKind>,
 }
 
 // === impl State ===
@@ -142,39 +130,28 @@ where
                 }
                 Projected::Ready { .. } => {
                     let ready = ready!(inner.poll_ready(cx));
-                    let Replaced::Ready { onward } = self.as_mut().project_replace(Self::Done)
+                    let Replaced::Ready { mut onward } = self.as_mut().project_replace(Self::Done)
                     else {
                         continue;
                     };
                     if let Err(error) = ready {
                         return Poll::Ready(Err(error));
                     }
-                    let Onward {
-                        call,
-                        permit,
-                        request,
-                        reason,
-                    } = onward;
-                    let approach = Approach {
-                        request,
-                        call,
-                        permit: permit.begun(Instant::now()),
-                        reason,
-                    };
-                    let next = Self::approach(inner, approach);
+                    onward.permit = onward.permit.begun(Instant::now());
+                    let next = Self::approach(inner, onward);
                     self.set(next);
                 }
                 Projected::Consent { considering, .. } => {
                     let consent = ready!(considering.as_mut().poll(cx));
-                    let Replaced::Consent { mut approach, .. } =
+                    let Replaced::Consent { mut onward, .. } =
                         self.as_mut().project_replace(Self::Done)
                     else {
                         continue;
                     };
-                    approach.permit = approach.permit.begun(Instant::now());
+                    onward.permit = onward.permit.begun(Instant::now());
                     let next = match consent {
-                        Ok(()) => Self::call(inner, approach),
-                        Err(refusal) => Self::elsewhere(inner, journey, approach, refusal),
+                        Ok(()) => Self::call(inner, onward),
+                        Err(refusal) => Self::elsewhere(inner, journey, onward, refusal),
                     };
                     self.set(next);
                 }
@@ -250,7 +227,7 @@ where
         match journey.set_out(&request, &call) {
             Departure::Go(permit) => Self::approach(
                 inner,
-                Approach {
+                Onward {
                     request,
                     call,
                     permit,
@@ -287,16 +264,16 @@ where
 
     /// Asks a target, if whoever pays for the call has nothing against it; the service is
     /// ready.
-    fn approach<S>(inner: &mut S, approach: Approach) -> Self
+    fn approach<S>(inner: &mut S, onward: Onward) -> Self
     where
         S: Service<Request<CallBody>, Future = F>,
     {
-        let consent = Consent::of(&approach.request);
-        match consent.and_then(|consent| consent.ask(approach.permit.target())) {
-            None => Self::call(inner, approach),
+        let consent = Consent::of(&onward.request);
+        match consent.and_then(|consent| consent.ask(onward.permit.target())) {
+            None => Self::call(inner, onward),
             Some(considering) => Self::Consent {
                 considering,
-                approach,
+                onward,
             },
         }
     }
@@ -305,7 +282,7 @@ where
     fn elsewhere<S, R>(
         inner: &mut S,
         journey: &mut Journey<R>,
-        mut approach: Approach,
+        mut onward: Onward,
         refusal: Refusal,
     ) -> Self
     where
@@ -314,27 +291,27 @@ where
     {
         match journey.another() {
             Some(permit) => {
-                approach.permit = permit;
-                Self::approach(inner, approach)
+                onward.permit = permit;
+                Self::approach(inner, onward)
             }
             None => Self::Refused {
                 refusal,
-                call: approach.call,
+                call: onward.call,
             },
         }
     }
 
     /// Asks a target; the service is ready.
-    fn call<S>(inner: &mut S, approach: Approach) -> Self
+    fn call<S>(inner: &mut S, onward: Onward) -> Self
     where
         S: Service<Request<CallBody>, Future = F>,
     {
-        let Approach {
+        let Onward {
             mut request,
             call,
             permit,
             reason,
-        } = approach;
+        } = onward;
         request.extensions_mut().insert(permit.target().clone());
         let trial = Trial::begin(call, permit, reason);
         Self::Call {
